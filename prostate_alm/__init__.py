@@ -1,0 +1,32 @@
+"""Classifiers for critical findings, trained for the false-positive rate at full sensitivity.
+
+Names are loaded on first use (PEP 562): importing this package costs nothing, importing torch or MONAI does.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ALMLoss": "prostate_alm.losses",
+    "AsymmetricFocalLoss": "prostate_alm.losses",
+    "BCELoss": "prostate_alm.losses",
+    "DualPathCNN": "prostate_alm.networks",
+    "Ensemble": "prostate_alm.networks",
+    "auc": "prostate_alm.metrics",
+    "fpr_at_fn": "prostate_alm.metrics",
+    "fpr_at_tpr": "prostate_alm.metrics",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604  (names that __getattr__ provides)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

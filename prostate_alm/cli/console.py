@@ -1,0 +1,58 @@
+"""What every command shares: results on stdout, everything else on stderr, one line for a mistake."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+
+from prostate_alm.errors import UserError
+
+stderr = Console(stderr=True, highlight=False)
+_shown: dict[str, bool] = {"traceback": False}
+
+
+def show_tracebacks(show: bool) -> None:
+    """Remember `--debug` for the error printer."""
+    _shown["traceback"] = show
+
+
+def result(text: str) -> None:
+    """One line of result on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """One line of progress on stderr."""
+    stderr.print(text, markup=False, soft_wrap=True)
+
+
+def guarded(run: Callable[..., Any]) -> int:
+    """Call a Typer or click application and turn its outcome into an exit code.
+
+    Returns:
+        0, the exit code of a `UserError`, 2 for a usage error, 130 if interrupted, 1 for a bug.
+    """
+    try:
+        outcome = run(standalone_mode=False)
+    except UserError as error:
+        return _report(error, error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        note("interrupted; nothing half-written is left, run the same command again to go on")
+        return 130
+    except Exception as error:
+        note("this is a bug in prostate-alm, please report it (--debug shows where):")
+        return _report(error, 1)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _report(error: Exception, code: int) -> int:
+    if _shown["traceback"]:
+        traceback.print_exception(error)
+    note(f"error: {' '.join(str(error).split())}")
+    return code

@@ -1,0 +1,211 @@
+"""A cohort on disk: the manifest of prepared cases, labels, patient-level splits and class ratio.
+
+A cohort folder holds `manifest.json` and the volumes that it names by relative path.
+"""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prostate_alm.errors import NoInputError, UsageError
+from prostate_alm.files import write_json
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prepared study.
+
+    Args:
+        case_id: salted study key; the identity of the training row.
+        patient_id: salted patient key; the unit of splitting.
+        label: 1 if DCE is needed (critical), 0 if not, None if unknown.
+        images: sequence name (`t2w`, `dwi_b100`, ...) -> path relative to the cohort folder.
+        scanner: `vendor`, `model`, `field_strength_t` as the study states them.
+        harmonised: True if the b-values were computed by the mono-exponential fit.
+    """
+
+    case_id: str
+    patient_id: str
+    label: int | None
+    images: dict[str, str]
+    scanner: dict[str, Any] = field(default_factory=dict)
+    harmonised: bool = False
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The cases of one cohort folder."""
+
+    folder: Path
+    cases: tuple[Case, ...]
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Cohort":
+        """Read `manifest.json`.
+
+        Raises:
+            NoInputError: if the folder holds no manifest, or one that cannot be read.
+        """
+        folder = Path(folder)
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise NoInputError(f"{folder} is not a cohort: it has no {MANIFEST}; make one with 'prostate-alm prepare'")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["manifest_version"] != MANIFEST_VERSION:
+                raise ValueError(f"version {content['manifest_version']}, expected {MANIFEST_VERSION}")
+            cases = tuple(Case(**case) for case in content["cases"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise NoInputError(f"{path} cannot be read ({error}); run 'prostate-alm prepare' again") from error
+        return cls(folder, cases)
+
+    def save(self) -> Path:
+        """Write `manifest.json` whole, the cases in order of their ids."""
+        cases = sorted(self.cases, key=lambda case: case.case_id)
+        content = {"manifest_version": MANIFEST_VERSION, "cases": [asdict(case) for case in cases]}
+        return write_json(self.folder / MANIFEST, content)
+
+    def data(self, cases: Iterable[Case] | None = None) -> list[dict[str, Any]]:
+        """The data list that MONAI reads: image paths made absolute, `label` (float) and `case_id`."""
+        return [
+            {name: str((self.folder / path).resolve()) for name, path in case.images.items()}
+            | ({} if case.label is None else {"label": float(case.label)})
+            | {"case_id": case.case_id}
+            for case in (self.cases if cases is None else cases)
+        ]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and validation cases of one ensemble member."""
+
+    training: tuple[Case, ...]
+    validation: tuple[Case, ...]
+
+
+def read_labels(path: Path | str) -> dict[str, int]:
+    """Read `labels.csv`, with the columns `study` and `label`.
+
+    `study` is a StudyInstanceUID, an accession number or the study's folder; `label` is 1 (DCE needed) or 0.
+
+    Raises:
+        NoInputError: if the file is missing or not a table.
+        UsageError: if a column is missing, a study stands twice, or a label is not 0 or 1.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise NoInputError(f"labels file {path} cannot be read ({error}); give a CSV with the columns study,label") from error
+    labels: dict[str, int] = {}
+    for line, row in enumerate(rows, start=2):
+        study, label = (row.get("study") or "").strip(), (row.get("label") or "").strip()
+        if "study" not in row or "label" not in row or not study:
+            raise UsageError(f"{path.name} line {line}: needs the columns study and label, both filled in")
+        if label not in {"0", "1"}:
+            raise UsageError(f"{path.name} line {line}: label {label!r} is not allowed; use 1 (DCE needed) or 0")
+        if study in labels:
+            raise UsageError(f"{path.name} line {line}: this study stands twice; keep one line per study")
+        labels[study] = int(label)
+    if not labels:
+        raise UsageError(f"{path.name} has no rows; give one line per study: study,label")
+    return labels
+
+
+def split_cases(cases: Sequence[Case], *, member: int, seed: int, validation_fraction: float = 0.2) -> Split:
+    """One seeded, stratified split by patient, so that no patient is on both sides.
+
+    A patient with any positive study is positive. `member` makes the splits of an ensemble differ.
+
+    Args:
+        cases: labelled cases.
+        member: the ensemble member, 0, 1, ...
+        seed: the run's seed.
+        validation_fraction: share of each class's patients that validates, in (0, 1).
+
+    Raises:
+        UsageError: if a case has no label, or a class has fewer than two patients.
+    """
+    if any(case.label is None for case in cases):
+        raise UsageError("a case has no label: training needs one for every study; run 'prepare' with --labels")
+    patients: dict[str, int] = {}
+    for case in cases:
+        patients[case.patient_id] = max(patients.get(case.patient_id, 0), int(case.label or 0))
+    generator = np.random.default_rng([seed, member])
+    validating: set[str] = set()
+    for label in (0, 1):
+        group = sorted(patient for patient, value in patients.items() if value == label)
+        if len(group) < 2:
+            raise UsageError(f"{len(group)} patients have label {label}: a split needs at least two of each class")
+        share = min(len(group) - 1, max(1, round(validation_fraction * len(group))))
+        validating.update(group[index] for index in generator.permutation(len(group))[:share])
+    return Split(
+        tuple(case for case in cases if case.patient_id not in validating),
+        tuple(case for case in cases if case.patient_id in validating),
+    )
+
+
+def parse_class_ratio(text: str) -> float:
+    """`"1:8"` (positives : negatives) as negatives per positive, 8.0.
+
+    Raises:
+        UsageError: if the text is not two positive numbers with a colon between.
+    """
+    try:
+        positives, negatives = (float(part) for part in text.split(":"))
+    except ValueError as error:
+        raise UsageError(f"class ratio {text!r} is not of the form 1:8 (positives:negatives)") from error
+    if not (0 < positives < math.inf and 0 < negatives < math.inf):
+        raise UsageError(f"class ratio {text!r}: both numbers must be positive and finite")
+    return negatives / positives
+
+
+def thin_positives(cases: Sequence[Case], negatives_per_positive: float, *, seed: int) -> tuple[Case, ...]:
+    """Drop seeded random positives until the class ratio holds: floor(negatives / ratio) positives stay.
+
+    Raises:
+        UsageError: if the cohort has too few positives for the ratio, or none would stay.
+    """
+    counts = Counter(case.label for case in cases)
+    wanted = math.floor(counts[0] / negatives_per_positive)
+    if wanted < 1 or wanted > counts[1]:
+        raise UsageError(
+            f"class ratio 1:{negatives_per_positive:g} wants {wanted} positives for {counts[0]} negatives, "
+            f"the cohort has {counts[1]}; choose another ratio"
+        )
+    positives = sorted(case.case_id for case in cases if case.label == 1)
+    kept = {positives[index] for index in np.random.default_rng(seed).permutation(len(positives))[:wanted]}
+    return tuple(case for case in cases if case.label == 0 or case.case_id in kept)
+
+
+def load_split(
+    folder: str, *, member: int, seed: int, class_ratio: str | None = None, validation_fraction: float = 0.2
+) -> dict[str, list[dict[str, Any]]]:
+    """What a bundle's train config calls: the data lists `training` and `validation` of one member.
+
+    Args:
+        folder: cohort folder.
+        member: the ensemble member.
+        seed: the run's seed.
+        class_ratio: for example `"1:8"`; None keeps the cohort's own.
+        validation_fraction: share of the patients of each class that validates.
+    """
+    cohort = Cohort.load(folder)
+    cases: Sequence[Case] = cohort.cases
+    if class_ratio is not None:
+        cases = thin_positives(cases, parse_class_ratio(class_ratio), seed=seed)
+    split = split_cases(cases, member=member, seed=seed, validation_fraction=validation_fraction)
+    return {"training": cohort.data(split.training), "validation": cohort.data(split.validation)}
+
+
