@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import click
 from rich.console import Console
 
 from prostate_alm.errors import UserError
@@ -30,25 +29,21 @@ def note(text: str) -> None:
 
 
 def guarded(run: Callable[..., Any]) -> int:
-    """Call a Typer or click application and turn its outcome into an exit code.
+    """Call the Typer application and turn its outcome into an exit code.
 
     Returns:
         0, the exit code of a `UserError`, 2 for a usage error, 130 if interrupted, 1 for a bug.
     """
     try:
-        outcome = run(standalone_mode=False)
+        run()
     except UserError as error:
         return _report(error, error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        note("interrupted; nothing half-written is left, run the same command again to go on")
-        return 130
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
     except Exception as error:
         note("this is a bug in prostate-alm, please report it (--debug shows where):")
         return _report(error, 1)
-    return outcome if isinstance(outcome, int) else 0
+    return 0
 
 
 def _report(error: Exception, code: int) -> int:
