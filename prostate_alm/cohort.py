@@ -209,3 +209,6 @@ def load_split(
     return {"training": cohort.data(split.training), "validation": cohort.data(split.validation)}
 
 
+def load_data(folder: str) -> list[dict[str, Any]]:
+    """What a bundle's inference config calls: the data list of a whole cohort."""
+    return Cohort.load(folder).data()

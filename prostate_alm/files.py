@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and their hashes."""
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.errors import OutputError
+from prostate_alm.errors import OutputError, UsageError
 
 
 def output_folder(path: Path | str) -> Path:
@@ -83,3 +84,23 @@ def sha256(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def lock_folder(folder: Path | str) -> Iterator[None]:
+    """Hold a folder for this process alone; the lock ends with the process, however it ends.
+
+    Raises:
+        UsageError: if another process holds it.
+    """
+    path = Path(folder) / ".lock"
+    try:
+        handle = path.open("w")
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another output folder") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another process works in {folder}; wait for it, or choose another folder") from error
+        yield

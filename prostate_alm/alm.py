@@ -1,0 +1,212 @@
+"""The constraint of the paper and its Augmented Lagrangian, in plain torch.
+
+One constraint per positive case j asks that its logit exceeds every negative's by a margin (Eq. 7 and 8 of
+arXiv:2102.12894):
+
+    q_j = sum over the negatives k of max(0, margin - (f(x_j) - f(x_k)))
+    L   = F + penalty * sum_j q_j^2 / (2 N+ N-) + sum_j multiplier_j q_j / (N+ N-)
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SORT_FROM_PAIRS = 65_536
+"""Number of positive-negative pairs from which sorting once is cheaper than the dense table of pairs."""
+
+
+def violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """How far each positive case is from beating every negative by the margin: q_j >= 0.
+
+    Small problems build the table of pairs; past `SORT_FROM_PAIRS` pairs the negatives are sorted once, in
+    O((P + N) log N) time and O(N) memory. Both give the same values and gradients, ties included (a pair that
+    meets the margin exactly has gradient 0).
+
+    Args:
+        positives: logits of the critical class, shape (P,).
+        negatives: logits of the other class, shape (N,).
+        margin: delta, in logits, >= 0.
+
+    Returns:
+        Tensor of shape (P,), float32 or better. Zeros if there are no negatives; empty if no positives.
+
+    Example:
+        >>> violations(torch.tensor([2.0, 0.0]), torch.tensor([0.5, -3.0]), margin=1.0)
+        tensor([0.0000, 1.5000])
+    """
+    dtype = torch.promote_types(positives.dtype, torch.float32)
+    positives, negatives = positives.to(dtype), negatives.to(dtype)
+    if positives.numel() * negatives.numel() < SORT_FROM_PAIRS:
+        return dense_violations(positives, negatives, margin)
+    return sorted_violations(positives, negatives, margin)
+
+
+def dense_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """`violations` by the table of all pairs: O(P N) time and memory."""
+    gaps = positives.unsqueeze(1) - negatives.unsqueeze(0)
+    return torch.relu(margin - gaps).sum(dim=1)
+
+
+def sorted_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
+    """`violations` by sorting the negatives once: q_j = S[c_j] - c_j (f(x_j) - margin).
+
+    c_j is the number of negatives above f(x_j) - margin and S the prefix sums of the negatives, highest first.
+    The sums run in float64, since a million float32 terms would lose the small differences.
+    """
+    dtype = positives.dtype
+    reach = positives.double() - margin
+    ascending = negatives.double().sort().values
+    above = ascending.numel() - torch.searchsorted(ascending.detach(), reach.detach(), right=True)
+    sums = torch.cat([ascending.new_zeros(1), ascending.flip(0).cumsum(0)])
+    return (sums[above] - above * reach).clamp_min(0.0).to(dtype)
+
+
+def constraint_term(violations: Tensor, multipliers: Tensor, penalty: float, negatives: int) -> Tensor:
+    """What Eq. 8 adds to the base loss.
+
+    Args:
+        violations: q, shape (P,).
+        multipliers: lambda of the same cases, shape (P,).
+        penalty: mu >= 0.
+        negatives: number of negatives in the batch, N-.
+
+    Returns:
+        Scalar; an exact 0 that still back-propagates if the batch has no positive or no negative.
+    """
+    pairs = max(1, violations.numel() * negatives)
+    return (0.5 * penalty * violations.square().sum() + (multipliers * violations).sum()) / pairs
+
+
+def case_key(case_id: str | int) -> int:
+    """A stable key in 0 .. 2^63 - 1 for a case id: integers stay, strings are hashed (BLAKE2b, 63 bits)."""
+    if isinstance(case_id, str):
+        return int.from_bytes(hashlib.blake2b(case_id.encode(), digest_size=8).digest(), "big") >> 1
+    if not 0 <= case_id < 2**63:
+        raise ValueError(f"case id {case_id} is outside 0 .. 2^63 - 1")
+    return int(case_id)
+
+
+class Multipliers:
+    """One Lagrange multiplier per positive training case, found by case id and never by position.
+
+    A case that was never seen has multiplier 0. Values are kept in float64.
+
+    Example:
+        >>> multipliers = Multipliers()
+        >>> multipliers.add(["a", "b", "a"], [0.5, 1.0, 0.25])
+        >>> multipliers.of(["b", "a", "c"])
+        tensor([1.0000, 0.7500, 0.0000], dtype=torch.float64)
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[int, float] = {}
+        self._names: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys_of(self, case_ids: Iterable[str | int] | Tensor) -> list[int]:
+        """The stable keys of some case ids.
+
+        Raises:
+            ValueError: if two different strings share a key.
+        """
+        if isinstance(case_ids, Tensor):
+            return [case_key(case_id) for case_id in case_ids.reshape(-1).tolist()]
+        keys: list[int] = []
+        for case_id in case_ids:
+            key = case_key(case_id)
+            if isinstance(case_id, str) and self._names.setdefault(key, case_id) != case_id:
+                raise ValueError("two case ids share one key: rename one of them, or use integer ids")
+            keys.append(key)
+        return keys
+
+    def of(self, case_ids: Sequence[str | int] | Tensor) -> Tensor:
+        """Multipliers of the cases, float64, shape (len(case_ids),)."""
+        return torch.tensor([self._values.get(key, 0.0) for key in self.keys_of(case_ids)], dtype=torch.float64)
+
+    def add(self, case_ids: Sequence[str | int] | Tensor, increments: Sequence[float]) -> None:
+        """Raise multipliers; a case that stands twice gets both increments.
+
+        Raises:
+            ValueError: if the lengths differ, or an increment is negative or not finite.
+        """
+        keys = self.keys_of(case_ids)
+        if len(keys) != len(increments):
+            raise ValueError(f"{len(keys)} case ids but {len(increments)} increments")
+        if any(not (math.isfinite(increment) and increment >= 0) for increment in increments):
+            raise ValueError("a multiplier can only be raised by a finite amount >= 0")
+        for key, increment in zip(keys, increments, strict=True):
+            self._values[key] = self._values.get(key, 0.0) + increment
+
+    @property
+    def largest(self) -> float:
+        """The largest multiplier, 0.0 if there is none."""
+        return max(self._values.values(), default=0.0)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Keys (int64) and values (float64), in ascending order of the keys."""
+        keys = sorted(self._values)
+        return {
+            "keys": torch.tensor(keys, dtype=torch.int64),
+            "values": torch.tensor([self._values[key] for key in keys], dtype=torch.float64),
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state_dict` gave."""
+        self._values = dict(zip(state["keys"].tolist(), state["values"].tolist(), strict=True))
+
+
+class PenaltySchedule:
+    """mu: multiplied by `growth` after an epoch whose validation AUC is below that of the epoch before.
+
+    Args:
+        penalty: mu(0) > 0.
+        growth: rho > 1.
+        cap: largest mu; None leaves it unbounded, as in the paper.
+
+    Raises:
+        ValueError: for a parameter outside its range.
+
+    Example:
+        >>> schedule = PenaltySchedule(penalty=0.2, growth=3.0)
+        >>> [schedule.step(auc) for auc in (0.8, 0.9, 0.85, 0.85)]
+        [0.2, 0.2, 0.6000000000000001, 0.6000000000000001]
+    """
+
+    def __init__(self, penalty: float, growth: float, cap: float | None = None) -> None:
+        if not (math.isfinite(penalty) and penalty > 0):
+            raise ValueError(f"penalty must be finite and > 0, got {penalty}")
+        if not (math.isfinite(growth) and growth > 1):
+            raise ValueError(f"growth must be finite and > 1, got {growth}")
+        if cap is not None and not cap >= penalty:
+            raise ValueError(f"penalty_cap must be at least the penalty {penalty}, got {cap}")
+        self.penalty = penalty
+        self.growth = growth
+        self.cap = math.inf if cap is None else cap
+        self.previous_auc: float | None = None
+
+    def step(self, validation_auc: float) -> float:
+        """End an epoch and return the penalty of the next one.
+
+        Raises:
+            ValueError: if the AUC is not within [0, 1].
+        """
+        if not 0.0 <= validation_auc <= 1.0:
+            raise ValueError(f"validation AUC must be within [0, 1], got {validation_auc}")
+        if self.previous_auc is not None and validation_auc < self.previous_auc:
+            self.penalty = min(self.penalty * self.growth, self.cap)
+        self.previous_auc = validation_auc
+        return self.penalty
+
+    def state_dict(self) -> dict[str, Any]:
+        """The penalty reached and the AUC of the last epoch."""
+        return {"penalty": self.penalty, "previous_auc": self.previous_auc}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.penalty, self.previous_auc = state["penalty"], state["previous_auc"]

@@ -1,0 +1,28 @@
+"""Binary cross-entropy."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from prostate_alm.losses._binary import BinaryLoss
+
+
+class BCELoss(BinaryLoss):
+    """Binary cross-entropy on logits, finite for every finite logit.
+
+    -y log s(z) - (1 - y) log(1 - s(z)), from log-sigmoid.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+
+    Shapes:
+        input: (B,) or (B, 1); target: the same; output: scalar, or (B,) with "none".
+
+    Example:
+        >>> import torch
+        >>> BCELoss()(torch.tensor([[0.0], [0.0]]), torch.tensor([[1.0], [0.0]]))
+        tensor(0.6931)
+    """
+
+    def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of every case."""
+        return -labels * F.logsigmoid(logits) - (1 - labels) * F.logsigmoid(-logits)

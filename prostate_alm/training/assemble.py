@@ -1,0 +1,114 @@
+"""From trained members to a bundle that stands alone: ensemble weights, settings, ranges and hashes."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from prostate_alm.bundle import Predictor, write_hashes
+from prostate_alm.cohort import Case, Cohort
+from prostate_alm.files import write_json
+from prostate_alm.training.checkpoint import WEIGHTS
+from prostate_alm.transforms import image_features
+
+SHARED = ("spacing_mm", "spatial_shape", "member_def", "inferer", "preprocessing")
+"""Config ids that training and inference have in common; a run's inference takes them from its training."""
+
+DEMO_NOTICE = "demo weights, trained on synthetic phantoms: not for any clinical use"
+PHANTOM_MODEL = "prostate_alm phantom"
+
+
+def assemble(
+    run: Path, bundle: Path, cohort: Cohort, arms: Sequence[str], members: int, overrides: Mapping[str, Any]
+) -> Path:
+    """Make `RUN/bundle`: a bundle whose inference is what the members were trained with.
+
+    Args:
+        run: the run's folder, with `members/NN/ARM/model.pt`.
+        bundle: the bundle that was trained.
+        cohort: the training cohort, for the ranges of the out-of-distribution check.
+        arms: the trained arms; the last one gives `model.pt`, the others `model_ARM.pt`.
+        members: size of the ensemble.
+        overrides: the config overrides of the training.
+
+    Returns:
+        The folder, which appears whole.
+    """
+    folder, part = run / "bundle", run / ".bundle.part"
+    if folder.is_dir():
+        return folder
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(bundle, part, ignore=shutil.ignore_patterns("models", "eval", "hashes.json"))
+    (part / "models").mkdir()
+    for arm in arms:
+        weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in range(members)])
+        torch.save(weights, part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"))
+    _write_inference(part, members, overrides)
+    _write_metadata(part, cohort.cases)
+    predictor = Predictor(part, part / "models" / "model.pt")
+    write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor))
+    write_hashes(part)
+    part.rename(folder)
+    return folder
+
+
+def join_members(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The state dict of an `Ensemble` from those of its members."""
+    return {
+        f"members.{index}.{name}": value
+        for index, path in enumerate(paths)
+        for name, value in torch.load(path, map_location="cpu", weights_only=True).items()
+    }
+
+
+def _write_inference(folder: Path, members: int, overrides: Mapping[str, Any]) -> None:
+    training = ConfigParser(config=ConfigParser.load_config_file(str(folder / "configs" / "train.json")))
+    training.update(dict(overrides))
+    path = folder / "configs" / "inference.json"
+    inference = json.loads(path.read_text(encoding="utf-8"))
+    inference |= {name: training[name] for name in SHARED} | {"members": members}
+    write_json(path, inference)
+
+
+def _write_metadata(folder: Path, cases: Sequence[Case]) -> None:
+    path = folder / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    synthetic = any(case.scanner.get("model") == PHANTOM_MODEL for case in cases)
+    metadata["weights"] = DEMO_NOTICE if synthetic else ""
+    inference = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
+    metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] = inference["spatial_shape"]
+    write_json(path, metadata)
+
+
+def training_ranges(cohort: Cohort, predictor: Predictor, widen: float = 0.25) -> dict[str, Any]:
+    """What the training cohort looked like, for the out-of-distribution check before a decision.
+
+    Args:
+        cohort: the training cohort.
+        predictor: gives the preprocessing.
+        widen: share of a feature's range that is added on either side.
+
+    Returns:
+        `vendors`, `models`, `field_strengths_t`, and `features`: name -> [low, high].
+    """
+    rows = [image_features(predictor.image(case)) for case in cohort.data()]
+    features: dict[str, list[float]] = {}
+    for name in rows[0]:
+        low, high = min(row[name] for row in rows), max(row[name] for row in rows)
+        margin = widen * (high - low)
+        features[name] = [low - margin, high + margin]
+    scanners = [case.scanner for case in cohort.cases]
+    return {
+        "vendors": _distinct(scanners, "vendor"),
+        "models": _distinct(scanners, "model"),
+        "field_strengths_t": _distinct(scanners, "field_strength_t"),
+        "features": features,
+    }
+
+
+def _distinct(scanners: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    return sorted({scanner[name] for scanner in scanners if scanner.get(name) is not None})

@@ -1,0 +1,118 @@
+"""Keeping a training stage: its best weights, everything needed to go on after a kill, and its result."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator, Trainer
+from torch import nn
+
+from prostate_alm.files import sha256, whole_file, write_json
+
+WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
+
+
+class StageCheckpoint:
+    """Keeps the best network by validation AUC, resumes a killed stage bit for bit, stops early if told to.
+
+    Must stand after the `ValidationHandler` among the trainer's handlers. Files in `folder`:
+
+    - `model.pt`: the network's state at the best epoch (ties: the earliest), nothing else.
+    - `train_state.pt`: everything of the last completed epoch, for resuming.
+    - `result.json`: written once, at the end: history, best epoch and AUC, hash of the weights, seconds.
+
+    Args:
+        folder: where the stage keeps its files.
+        network: whose weights are kept.
+        parts: what else has a state: optimizer, loss, schedulers, scaler, by name.
+        evaluator: the validation evaluator, run once per epoch.
+        patience: stop after so many epochs without a better AUC; None trains all epochs.
+        state_interval: epochs between two `train_state.pt`; 0 writes none (short runs that are rather repeated).
+        auc_name: name of the validation AUC among the evaluator's metrics.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        network: nn.Module,
+        parts: Mapping[str, Any],
+        evaluator: Evaluator,
+        patience: int | None = None,
+        state_interval: int = 1,
+        auc_name: str = "val_auc",
+    ) -> None:
+        self.folder = Path(folder)
+        self.network = network
+        self.parts = {"network": network, **parts}
+        self.evaluator = evaluator
+        self.patience = patience
+        self.state_interval = state_interval
+        self.auc_name = auc_name
+        self.best_auc, self.best_epoch = -1.0, 0
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def attach(self, engine: Trainer) -> None:
+        """Register on the trainer."""
+        engine.add_event_handler(Events.STARTED, self._resume)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._keep)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+
+    def _resume(self, engine: Engine) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._started = time.monotonic()
+        path = self.folder / STATE
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.best_auc, self.best_epoch = state["best_auc"], state["best_epoch"]
+        self.history, self.seconds = state["history"], state["seconds"]
+        engine.state.epoch = state["epoch"]
+        engine.state.iteration = state["iteration"]
+        self._stop_early(engine)
+
+    def _keep(self, engine: Engine) -> None:
+        epoch, auc = engine.state.epoch, float(self.evaluator.state.metrics[self.auc_name])
+        scalars = {name: float(value) for name, value in engine.state.metrics.items()}
+        self.history.append({"epoch": epoch, self.auc_name: auc, **scalars})
+        if auc > self.best_auc:
+            self.best_auc, self.best_epoch = auc, epoch
+            with whole_file(self.folder / WEIGHTS) as part:
+                torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, part)
+        if self.state_interval and epoch % self.state_interval == 0:
+            self._write_state(engine)
+        self._stop_early(engine)
+
+    def _write_state(self, engine: Engine) -> None:
+        state = {
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "epoch": engine.state.epoch,
+            "iteration": engine.state.iteration,
+            "best_auc": self.best_auc,
+            "best_epoch": self.best_epoch,
+            "history": self.history,
+            "seconds": self.seconds + time.monotonic() - self._started,
+        }
+        with whole_file(self.folder / STATE) as part:
+            torch.save(state, part)
+
+    def _stop_early(self, engine: Engine) -> None:
+        if self.patience is not None and engine.state.epoch - self.best_epoch >= self.patience:
+            engine.terminate()
+
+    def _finish(self, engine: Engine) -> None:
+        result = {
+            "best_auc": self.best_auc,
+            "best_epoch": self.best_epoch,
+            "epochs": engine.state.epoch,
+            "weights_sha256": sha256(self.folder / WEIGHTS),
+            "seconds": round(self.seconds + time.monotonic() - self._started, 3),
+            "history": self.history,
+        }
+        write_json(self.folder / RESULT, result)

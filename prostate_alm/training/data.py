@@ -1,0 +1,105 @@
+"""Cases in, batches out, every random draw a function of (seed, stage, epoch, case id).
+
+A resumed run is then the same run, in whatever order or process the cases are drawn.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import DistributedSampler
+from monai.transforms import Compose
+from torch.utils.data import Dataset
+
+from prostate_alm.alm import case_key
+from prostate_alm.files import whole_file
+
+EpochAndIndex = tuple[int, int]
+
+
+def draw_seed(*parts: int) -> int:
+    """One 32-bit seed from several non-negative integers, such as (seed, stage, epoch, case key)."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+class CaseDataset(Dataset[dict[str, Any]]):
+    """Cases through a fixed preprocessing, cached on disk, and then through seeded augmentation.
+
+    Args:
+        data: one mapping per case, with `case_id`.
+        transform: the deterministic preprocessing.
+        augmentation: random transforms; None for validation.
+        cache_dir: where preprocessed cases are kept across stages and restarts; None keeps nothing. The folder must
+            belong to one preprocessing. Files appear whole, so that a killed run leaves none half-written.
+        seed: the run's seed.
+        stage: number of the training stage.
+
+    Example:
+        >>> dataset = CaseDataset([{"case_id": "a", "image": 1}], transform=lambda case: case)
+        >>> dataset[0]
+        {'case_id': 'a', 'image': 1}
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Any,
+        augmentation: Compose | None = None,
+        cache_dir: Path | str | None = None,
+        seed: int = 0,
+        stage: int = 0,
+    ) -> None:
+        self.data = data
+        self.transform = transform
+        self.augmentation = augmentation
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
+        self.seed = seed
+        self.stage = stage
+        if self.cache_dir is not None:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, key: int | EpochAndIndex) -> dict[str, Any]:
+        """A case as it is (index), or augmented for an epoch ((epoch, index), from `CaseSampler`)."""
+        epoch, index = key if isinstance(key, tuple) else (None, key)
+        case = self._preprocessed(self.data[index])
+        if self.augmentation is None or epoch is None:
+            return case
+        seed = draw_seed(self.seed, self.stage, epoch, case_key(case["case_id"]))
+        self.augmentation.set_random_state(seed=seed)
+        return dict(self.augmentation(case))
+
+    def _preprocessed(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        if self.cache_dir is None:
+            return dict(self.transform(dict(case)))
+        name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:32]
+        path = self.cache_dir / f"{name}.pt"
+        if not path.is_file():
+            with whole_file(path) as part:
+                torch.save(dict(self.transform(dict(case))), part)
+        return torch.load(path, weights_only=True)
+
+
+class CaseSampler(DistributedSampler):
+    """Shuffles by (seed, stage, epoch) and says with every index which epoch it is drawn for.
+
+    MONAI's trainer sets the epoch of a `DistributedSampler` by itself.
+
+    Example:
+        >>> sampler = CaseSampler([10, 20, 30], seed=1, stage=1)
+        >>> sampler.set_epoch(4)
+        >>> sorted(sampler)
+        [(4, 0), (4, 1), (4, 2)]
+    """
+
+    def __init__(self, dataset: Any, seed: int, stage: int) -> None:
+        super().__init__(dataset, num_replicas=1, rank=0, shuffle=True, seed=draw_seed(seed, stage))
+
+    def __iter__(self) -> Iterator[EpochAndIndex]:
+        return ((self.epoch, index) for index in super().__iter__())

@@ -1,0 +1,143 @@
+"""A whole run: members trained by the bundle, assembled into a bundle of their own."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+import prostate_alm
+from prostate_alm.cohort import MANIFEST, Cohort, load_split
+from prostate_alm.errors import ModelError, UsageError
+from prostate_alm.files import lock_folder, output_folder, sha256, write_json
+from prostate_alm.losses import BASE_LOSSES
+from prostate_alm.training.assemble import assemble
+from prostate_alm.training.engine import run_tasks
+from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a hospital chooses for a run; everything else stands in the bundle.
+
+    Args:
+        loss: name of the base loss, a key of `prostate_alm.losses.BASE_LOSSES`.
+        alm: whether to train the continued and ALM arms as well.
+        members: size of the ensemble.
+        seed: of splits, initial weights and every draw.
+        class_ratio: for example `"1:8"`; None keeps the cohort's own.
+        epochs: most epochs of the base stage; None leaves the bundle's value.
+        constrained_epochs: epochs of the continued and ALM stages; None leaves the bundle's value.
+        overrides: further config ids of the bundle and their values.
+    """
+
+    loss: str = "bce"
+    alm: bool = True
+    members: int = 10
+    seed: int = 0
+    class_ratio: str | None = None
+    epochs: int | None = None
+    constrained_epochs: int | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that these settings train, base first."""
+        return tuple(ARMS) if self.alm else (BASE,)
+
+
+def train(
+    cohort_folder: Path | str,
+    run_folder: Path | str,
+    bundle: Path,
+    settings: TrainingSettings,
+    *,
+    processes: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train an ensemble on a cohort; run again after a kill, it goes on and ends in the same bits.
+
+    Args:
+        cohort_folder: made by `prepare`.
+        run_folder: gets `members/NN/ARM/`, `run.json` and the finished `bundle/`.
+        bundle: the bundle that defines the pipeline.
+        settings: what to train.
+        processes: members trained at a time; None takes the number of cores.
+        progress: called with one line per finished member.
+
+    Returns:
+        The run's bundle.
+
+    Raises:
+        NoInputError, UsageError: for a cohort or settings that cannot be trained.
+        OutputError: if the run folder cannot be written.
+    """
+    cohort = Cohort.load(cohort_folder)
+    _check(settings, bundle, cohort)
+    run = output_folder(run_folder).resolve()
+    with lock_folder(run):
+        _record(run, settings, cohort, bundle)
+        tasks = [_task(run, bundle, cohort, settings, member) for member in range(settings.members)]
+        for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes), start=1):
+            progress(f"member {folder.name} trained ({count} of {settings.members})")
+        return assemble(run, bundle, cohort, settings.arms, settings.members, tasks[0].overrides)
+
+
+def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
+    if settings.loss not in BASE_LOSSES:
+        raise UsageError(f"loss {settings.loss!r} is unknown; choose one of {', '.join(BASE_LOSSES)}")
+    if settings.members < 1:
+        raise UsageError(f"an ensemble needs at least one member, got {settings.members}")
+    parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
+    for key in settings.overrides:
+        if key not in parser:
+            raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")
+    if not cohort.cases:
+        raise UsageError(f"cohort {cohort.folder} has no case; look at its qc.csv for the reasons")
+    load_split(str(cohort.folder), member=0, seed=settings.seed, class_ratio=settings.class_ratio)
+
+
+def _configs(bundle: Path, settings: TrainingSettings) -> list[Path]:
+    paths = [bundle / "configs" / f"{name}.json" for name in ARMS[settings.arms[-1]]]
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(f"bundle {bundle.name} has no configs/{path.name}; name a bundle that can be trained")
+    return paths
+
+
+def _record(run: Path, settings: TrainingSettings, cohort: Cohort, bundle: Path) -> None:
+    """Write `run.json`, or refuse to go on with a run that was started otherwise."""
+    content = {
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "cohort_sha256": sha256(cohort.folder / MANIFEST),
+        "configs_sha256": {path.name: sha256(path) for path in _configs(bundle, settings)},
+        "software_version": prostate_alm.__version__,
+    }
+    path = run / RUN
+    if not path.is_file():
+        write_json(path, content)
+        return
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    differing = [name for name in content if recorded.get(name) != content[name]]
+    if differing:
+        raise UsageError(f"{run} was started with another {differing[0]}; choose another --out, or the same call again")
+
+
+def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, member: int) -> MemberTask:
+    overrides: dict[str, Any] = {
+        "dataset_dir": str(cohort.folder.resolve()),
+        "cache_dir": str(run / "cache"),
+        "seed": settings.seed,
+        "member": member,
+        "class_ratio": settings.class_ratio,
+        "base_loss": {"_target_": BASE_LOSSES[settings.loss]},
+        **settings.overrides,
+    }
+    constrained = {} if settings.constrained_epochs is None else {"max_epochs": settings.constrained_epochs}
+    stage_overrides: dict[str, Mapping[str, Any]] = {arm: constrained for arm in settings.arms if arm != BASE}
+    stage_overrides[BASE] = {} if settings.epochs is None else {"max_epochs": settings.epochs}
+    return MemberTask(bundle, run / "members" / f"{member:02d}", settings.arms, overrides, stage_overrides)
