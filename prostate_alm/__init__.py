@@ -19,7 +19,7 @@ _HOME = {
     "fpr_at_tpr": "prostate_alm.metrics",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604  (names that __getattr__ provides)
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,10 @@ arXiv:2102.12894):
     L   = F + penalty * sum_j q_j^2 / (2 N+ N-) + sum_j multiplier_j q_j / (N+ N-)
 """
 
+# torch's tolist and monai's factories are untyped
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportPrivateImportUsage=false
+
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
@@ -113,9 +117,11 @@ class Multipliers:
         """The stable keys of some case ids.
 
         Raises:
-            ValueError: if two different strings share a key.
+            ValueError: if two different strings share a key, or a tensor is not of integers.
         """
         if isinstance(case_ids, Tensor):
+            if case_ids.is_floating_point():
+                raise ValueError(f"a tensor of case ids must hold integers, got {case_ids.dtype}")
             return [case_key(case_id) for case_id in case_ids.reshape(-1).tolist()]
         keys: list[int] = []
         for case_id in case_ids:

@@ -2,13 +2,16 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.config_parser import ConfigParser
+from monai.bundle.workflows import ConfigWorkflow
 from torch import Tensor, nn
 
 from prostate_alm.errors import IntegrityError, ModelError, UserError
@@ -50,7 +53,9 @@ def load_weights(network: Network, path: Path | str) -> Network:
 
 def _hashed_files(folder: Path) -> list[Path]:
     parts = (folder / "configs", folder / "models")
-    return sorted(path for part in parts for path in part.rglob("*") if path.is_file() and path.name != "threshold.json")
+    return sorted(
+        path for part in parts for path in part.rglob("*") if path.is_file() and path.name != "threshold.json"
+    )
 
 
 def write_hashes(folder: Path) -> Path:
@@ -66,11 +71,14 @@ def check_hashes(folder: Path) -> None:
     """Compare a bundle's files with its `hashes.json`: a bundle is code, so only recorded files may run.
 
     Raises:
-        IntegrityError: if the list is missing, or a file was changed, added or removed.
+        IntegrityError: if the list is missing or unreadable, or a file was changed, added or removed.
     """
     if not (folder / HASHES).is_file():
         raise IntegrityError(f"bundle {folder.name} has no {HASHES}: only a bundle whose files are recorded may run")
-    recorded = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+    try:
+        recorded: dict[str, str] = dict(json.loads((folder / HASHES).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise IntegrityError(f"bundle {folder.name}: {HASHES} cannot be read; get the bundle again") from error
     found = {path.relative_to(folder).as_posix(): path for path in _hashed_files(folder)}
     differing = sorted(recorded.keys() ^ found.keys())
     differing += [name for name, path in found.items() if name in recorded and sha256(path) != recorded[name]]
@@ -91,21 +99,37 @@ def run_workflow(folder: Path, configs: Sequence[str], overrides: Mapping[str, A
     Raises:
         UserError: what the package itself raised while the config was resolved.
     """
-    logging.getLogger("monai.bundle").setLevel(logging.ERROR)
-    workflow = ConfigWorkflow(
-        config_file=[str(folder / "configs" / f"{name}.json") for name in configs],
-        meta_file=str(folder / "configs" / "metadata.json"),
-        logging_file=False,
-        workflow_type="train",
-        bundle_root=str(folder),
-        **overrides,
-    )
+    with _without_monai_noise():
+        workflow = ConfigWorkflow(
+            config_file=[str(folder / "configs" / f"{name}.json") for name in configs],
+            meta_file=str(folder / "configs" / "metadata.json"),
+            logging_file=False,
+            workflow_type="train",
+            bundle_root=str(folder),
+            **overrides,
+        )
+        try:
+            workflow.initialize()
+            workflow.run()
+            workflow.finalize()
+        except Exception as error:
+            raise user_error_behind(error) or error from None
+
+
+@contextmanager
+def _without_monai_noise() -> Iterator[None]:
+    """Keep MONAI from telling, at every start, of an optional codec that nobody asked for."""
+    loggers = [logging.getLogger(name) for name in ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
-        workflow.initialize()
-        workflow.run()
-        workflow.finalize()
-    except Exception as error:
-        raise user_error_behind(error) or error from None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def user_error_behind(error: BaseException) -> UserError | None:
@@ -143,7 +167,8 @@ class Predictor:
             network = load_weights(parser.get_parsed_content("network_def"), weights)
             self.network = network.to(device).eval()
             self.inferer = parser.get_parsed_content("inferer")
-            self.preprocessing = parser.get_parsed_content("preprocessing")
+            with _without_monai_noise():
+                self.preprocessing = parser.get_parsed_content("preprocessing")
         except UserError:
             raise
         except Exception as error:
@@ -174,9 +199,13 @@ class Predictor:
         if (folder / "bundle" / "configs").is_dir():
             folder = folder / "bundle"
         if not (folder / "configs" / "inference.json").is_file():
-            raise ModelError(f"{model} is neither a bundle nor a finished run; give a folder made by 'prostate-alm train'")
+            raise ModelError(
+                f"{model} is neither a bundle nor a finished run; give a folder made by 'prostate-alm train'"
+            )
         check_hashes(folder)
         weights = folder / "models" / ("model.pt" if arm == "alm" else f"model_{arm}.pt")
+        if not weights.is_file():
+            raise ModelError(f"bundle {folder.name} has no weights models/{weights.name}; train the model first")
         return cls(folder, weights, device)
 
     @property
@@ -186,7 +215,7 @@ class Predictor:
 
     @property
     def training_ranges(self) -> dict[str, Any] | None:
-        """What the training cohort looked like: vendors, models, field strengths and feature ranges; None if unknown."""
+        """Vendors, models, field strengths and feature ranges of the training cohort; None if unknown."""
         path = self.folder / "models" / "training_ranges.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 

@@ -65,6 +65,10 @@ class Cohort:
             if content["manifest_version"] != MANIFEST_VERSION:
                 raise ValueError(f"version {content['manifest_version']}, expected {MANIFEST_VERSION}")
             cases = tuple(Case(**case) for case in content["cases"])
+            if len({case.case_id for case in cases}) != len(cases):
+                raise ValueError("a case id stands twice")
+            if any(case.label not in (0, 1, None) for case in cases):
+                raise ValueError("a label is neither 0, 1 nor null")
         except (ValueError, KeyError, TypeError) as error:
             raise NoInputError(f"{path} cannot be read ({error}); run 'prostate-alm prepare' again") from error
         return cls(folder, cases)
@@ -107,7 +111,9 @@ def read_labels(path: Path | str) -> dict[str, int]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NoInputError(f"labels file {path} cannot be read ({error}); give a CSV with the columns study,label") from error
+        raise NoInputError(
+            f"labels file {path} cannot be read ({error}); give a CSV with the columns study,label"
+        ) from error
     labels: dict[str, int] = {}
     for line, row in enumerate(rows, start=2):
         study, label = (row.get("study") or "").strip(), (row.get("label") or "").strip()
@@ -178,7 +184,7 @@ def thin_positives(cases: Sequence[Case], negatives_per_positive: float, *, seed
         UsageError: if the cohort has too few positives for the ratio, or none would stay.
     """
     counts = Counter(case.label for case in cases)
-    wanted = math.floor(counts[0] / negatives_per_positive)
+    wanted = math.floor(counts[0] / negatives_per_positive + 1e-9)  # 35 / (7 / 3) is 14.999...
     if wanted < 1 or wanted > counts[1]:
         raise UsageError(
             f"class ratio 1:{negatives_per_positive:g} wants {wanted} positives for {counts[0]} negatives, "

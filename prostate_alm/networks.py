@@ -1,5 +1,9 @@
 """The paper's networks: cascades of convolution, ReLU and max pooling, one or two paths, and their ensemble."""
 
+# torch's tolist and monai's factories are untyped
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportPrivateImportUsage=false
+
 import copy
 from collections.abc import Sequence
 
@@ -44,7 +48,7 @@ class ConvCascade(nn.Sequential):
         dimensions = len(spatial_shape)
         if len(channels) != len(pooling) or any(len(factors) != dimensions for factors in pooling):
             raise ValueError(
-                f"pooling needs {len(channels)} stages (one for each of channels) of {dimensions} factors, got {pooling}"
+                f"pooling needs {len(channels)} stages, one for each of channels, of {dimensions} factors, got {pooling}"
             )
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from prostate_alm.cli import console
+from prostate_alm.cli import cifar10, console, data, demo, training, triage
 
 app = typer.Typer(
     name="prostate-alm",
@@ -20,6 +20,10 @@ app = typer.Typer(
 def options(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error.")) -> None:
     """Options of every command."""
     console.show_tracebacks(debug)
+
+
+for group in (demo, data, training, triage, cifar10):
+    group.register(app)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """What every command shares: results on stdout, everything else on stderr, one line for a mistake."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from prostate_alm.errors import UserError
+from prostate_alm.errors import UsageError, UserError
 
 stderr = Console(stderr=True, highlight=False)
 _shown: dict[str, bool] = {"traceback": False}
@@ -51,3 +52,22 @@ def _report(error: Exception, code: int) -> int:
         traceback.print_exception(error)
     note(f"error: {' '.join(str(error).split())}")
     return code
+
+
+def torch_device(name: str) -> str:
+    """`cpu`, `cuda` or `cuda:n` as it is; `auto` is the first GPU if there is one.
+
+    Raises:
+        UsageError: for anything else, or a GPU that is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return name
+    if not re.fullmatch(r"cuda(:\d+)?", name):
+        raise UsageError(f"device {name!r} is unknown; use cpu, cuda, cuda:n or auto")
+    if not torch.cuda.is_available() or int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device {name} is not available here; use --device cpu")
+    return name

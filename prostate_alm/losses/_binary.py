@@ -1,5 +1,9 @@
 """What every base loss shares: checked inputs in a safe precision, and the reduction."""
 
+# torch's tolist and monai's factories are untyped
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportPrivateImportUsage=false
+
 import torch
 from monai.utils import LossReduction
 from torch import Tensor
@@ -41,7 +45,7 @@ class BinaryLoss(_Loss):
         """The loss of every case; (B,) in, (B,) out, labels as floats."""
         raise NotImplementedError
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002  (MONAI's names)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The reduced loss of (B,) or (B, 1) logits `input` and labels `target`."""
         terms = self.terms(*checked(input, target))
         if self.reduction == LossReduction.NONE.value:

@@ -1,5 +1,9 @@
 """The Augmented Lagrangian loss: any base loss plus one AUC constraint per positive case."""
 
+# torch's tolist and monai's factories are untyped
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportPrivateImportUsage=false
+
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -75,17 +79,23 @@ class ALMLoss(_Loss):
         """Say whose logits the next `forward` gets, in their order; strings, integers or an integer tensor."""
         self._keys = self.multipliers.keys_of(case_ids)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002  (MONAI's names)
-        """The Augmented Lagrangian of one batch; a batch with one class only has the base loss alone."""
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The Augmented Lagrangian of one batch; a batch with one class only has the base loss alone.
+
+        Raises:
+            FloatingPointError: if the loss is not finite; names the penalty.
+        """
         logits, labels = checked(input, target)
         keys = self._bound(labels)
         amounts, negatives = self._violations(logits, labels)
         multipliers = self.multipliers.of(_select(keys, labels)).to(amounts)
         constraint = constraint_term(amounts, multipliers, self.schedule.penalty, negatives)
-        return self.base(input, target) + constraint
+        loss = self.base(input, target) + constraint
+        self._require_finite(loss)
+        return loss
 
     @torch.no_grad()
-    def raise_multipliers(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002
+    def raise_multipliers(self, input: Tensor, target: Tensor) -> Tensor:
         """Raise the multipliers of the batch's positives by penalty * q, once, after backward; unbinds the ids.
 
         Returns:
@@ -98,11 +108,7 @@ class ALMLoss(_Loss):
         keys = self._bound(labels)
         amounts, _ = self._violations(logits, labels)
         increments = (self.schedule.penalty * amounts.double()).tolist()
-        if not all(map(math.isfinite, [*increments, self.schedule.penalty])):
-            raise FloatingPointError(
-                f"the constraint is no longer finite at penalty mu = {self.schedule.penalty:g}: "
-                "lower growth or the learning rate, or set penalty_cap"
-            )
+        self._require_finite(torch.tensor([*increments, self.schedule.penalty], dtype=torch.float64))
         self.multipliers.add(_select(keys, labels), increments)
         self._keys = None
         return amounts
@@ -126,6 +132,13 @@ class ALMLoss(_Loss):
         if len(self._keys) != labels.numel():
             raise RuntimeError(f"{len(self._keys)} case ids are bound, but the batch has {labels.numel()} cases")
         return self._keys
+
+    def _require_finite(self, values: Tensor) -> None:
+        if not bool(values.isfinite().all()):
+            raise FloatingPointError(
+                f"the loss is no longer finite at penalty mu = {self.schedule.penalty:g}: "
+                "lower growth or the learning rate, or set penalty_cap"
+            )
 
     def _violations(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
         positive = labels == 1

@@ -1,7 +1,7 @@
 """Binary cross-entropy."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from prostate_alm.losses._binary import BinaryLoss
 
@@ -25,4 +25,4 @@ class BCELoss(BinaryLoss):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of every case."""
-        return -labels * F.logsigmoid(logits) - (1 - labels) * F.logsigmoid(-logits)
+        return -labels * functional.logsigmoid(logits) - (1 - labels) * functional.logsigmoid(-logits)

@@ -1,10 +1,14 @@
 """Focal losses: less weight for cases that are already right."""
 
+# torch's tolist and monai's factories are untyped
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportPrivateImportUsage=false
+
 import math
 
-import torch.nn.functional as F
 from monai.utils import LossReduction
 from torch import Tensor
+from torch.nn import functional
 
 from prostate_alm.losses._binary import BinaryLoss
 
@@ -18,7 +22,7 @@ class _Focal(BinaryLoss):
 
     def negative_terms(self, logits: Tensor) -> Tensor:
         """Loss of a negative case, s^gamma times its cross-entropy; shape (B,)."""
-        return -(self.gamma * F.logsigmoid(logits)).exp() * F.logsigmoid(-logits)
+        return -(self.gamma * functional.logsigmoid(logits)).exp() * functional.logsigmoid(-logits)
 
 
 class AsymmetricFocalLoss(_Focal):
@@ -47,7 +51,7 @@ class AsymmetricFocalLoss(_Focal):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of every case."""
-        return -labels * F.logsigmoid(logits) + (1 - labels) * self.negative_terms(logits)
+        return -labels * functional.logsigmoid(logits) + (1 - labels) * self.negative_terms(logits)
 
 
 class SymmetricFocalLoss(_Focal):

@@ -2,7 +2,28 @@
 
 from prostate_alm.training.checkpoint import StageCheckpoint
 from prostate_alm.training.data import CaseDataset, CaseSampler
+from prostate_alm.training.engine import run_tasks
+from prostate_alm.training.ensemble import TrainingSettings, train
+from prostate_alm.training.evaluation import calibrate, predict_arms, save_threshold
 from prostate_alm.training.handlers import ALMHandler, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
+from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
 
-__all__ = ["ALMHandler", "AutocastInferer", "CaseDataset", "CaseSampler", "SeedEpoch", "StageCheckpoint"]
+__all__ = [
+    "ARMS",
+    "BASE",
+    "ALMHandler",
+    "AutocastInferer",
+    "CaseDataset",
+    "CaseSampler",
+    "MemberTask",
+    "SeedEpoch",
+    "StageCheckpoint",
+    "TrainingSettings",
+    "calibrate",
+    "predict_arms",
+    "run_tasks",
+    "save_threshold",
+    "train",
+    "train_member",
+]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
+from monai.bundle.config_parser import ConfigParser
 
 from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Case, Cohort
 from prostate_alm.files import write_json
 from prostate_alm.training.checkpoint import WEIGHTS
+from prostate_alm.training.tensors import save_tensors
 from prostate_alm.transforms import image_features
 
 SHARED = ("spacing_mm", "spatial_shape", "member_def", "inferer", "preprocessing")
@@ -46,7 +47,7 @@ def assemble(
     (part / "models").mkdir()
     for arm in arms:
         weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in range(members)])
-        torch.save(weights, part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"))
+        save_tensors(part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"), weights)
     _write_inference(part, members, overrides)
     _write_metadata(part, cohort.cases)
     predictor = Predictor(part, part / "models" / "model.pt")
@@ -97,8 +98,9 @@ def training_ranges(cohort: Cohort, predictor: Predictor, widen: float = 0.25) -
     """
     rows = [image_features(predictor.image(case)) for case in cohort.data()]
     features: dict[str, list[float]] = {}
-    for name in rows[0]:
-        low, high = min(row[name] for row in rows), max(row[name] for row in rows)
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row[name] for row in rows if name in row]
+        low, high = min(values), max(values)
         margin = widen * (high - low)
         features[name] = [low - margin, high + margin]
     scanners = [case.scanner for case in cohort.cases]

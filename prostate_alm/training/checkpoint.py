@@ -10,7 +10,8 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator, Trainer
 from torch import nn
 
-from prostate_alm.files import sha256, whole_file, write_json
+from prostate_alm.files import sha256, write_json
+from prostate_alm.training.tensors import save_tensors
 
 WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
 
@@ -54,6 +55,7 @@ class StageCheckpoint:
         self.best_auc, self.best_epoch = -1.0, 0
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
+        self._unwritten: dict[str, torch.Tensor] | None = None
         self._started = 0.0
 
     def attach(self, engine: Trainer) -> None:
@@ -83,13 +85,18 @@ class StageCheckpoint:
         self.history.append({"epoch": epoch, self.auc_name: auc, **scalars})
         if auc > self.best_auc:
             self.best_auc, self.best_epoch = auc, epoch
-            with whole_file(self.folder / WEIGHTS) as part:
-                torch.save({name: value.cpu() for name, value in self.network.state_dict().items()}, part)
+            self._unwritten = {name: value.cpu().clone() for name, value in self.network.state_dict().items()}
         if self.state_interval and epoch % self.state_interval == 0:
             self._write_state(engine)
         self._stop_early(engine)
 
+    def _write_weights(self) -> None:
+        if self._unwritten is not None:
+            save_tensors(self.folder / WEIGHTS, self._unwritten)
+            self._unwritten = None
+
     def _write_state(self, engine: Engine) -> None:
+        self._write_weights()  # first: a state must never name a best epoch whose weights are lost
         state = {
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "epoch": engine.state.epoch,
@@ -99,14 +106,14 @@ class StageCheckpoint:
             "history": self.history,
             "seconds": self.seconds + time.monotonic() - self._started,
         }
-        with whole_file(self.folder / STATE) as part:
-            torch.save(state, part)
+        save_tensors(self.folder / STATE, state)
 
     def _stop_early(self, engine: Engine) -> None:
         if self.patience is not None and engine.state.epoch - self.best_epoch >= self.patience:
             engine.terminate()
 
     def _finish(self, engine: Engine) -> None:
+        self._write_weights()
         result = {
             "best_auc": self.best_auc,
             "best_epoch": self.best_epoch,

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from monai.transforms import Compose
 from torch.utils.data import Dataset
 
 from prostate_alm.alm import case_key
-from prostate_alm.files import whole_file
+from prostate_alm.training.tensors import save_tensors
 
 EpochAndIndex = tuple[int, int]
 
@@ -73,7 +73,7 @@ class CaseDataset(Dataset[dict[str, Any]]):
             return case
         seed = draw_seed(self.seed, self.stage, epoch, case_key(case["case_id"]))
         self.augmentation.set_random_state(seed=seed)
-        return dict(self.augmentation(case))
+        return cast(dict[str, Any], self.augmentation(case))
 
     def _preprocessed(self, case: Mapping[str, Any]) -> dict[str, Any]:
         if self.cache_dir is None:
@@ -81,8 +81,7 @@ class CaseDataset(Dataset[dict[str, Any]]):
         name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:32]
         path = self.cache_dir / f"{name}.pt"
         if not path.is_file():
-            with whole_file(path) as part:
-                torch.save(dict(self.transform(dict(case))), part)
+            save_tensors(path, dict(self.transform(dict(case))))
         return torch.load(path, weights_only=True)
 
 

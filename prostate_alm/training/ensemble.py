@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle.config_parser import ConfigParser
 
 import prostate_alm
 from prostate_alm.cohort import MANIFEST, Cohort, load_split
@@ -92,6 +92,10 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
         raise UsageError(f"loss {settings.loss!r} is unknown; choose one of {', '.join(BASE_LOSSES)}")
     if settings.members < 1:
         raise UsageError(f"an ensemble needs at least one member, got {settings.members}")
+    if settings.seed < 0:
+        raise UsageError(f"seed must be 0 or more, got {settings.seed}")
+    if any(epochs is not None and epochs < 1 for epochs in (settings.epochs, settings.constrained_epochs)):
+        raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
     parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
     for key in settings.overrides:
         if key not in parser:
@@ -116,6 +120,7 @@ def _record(run: Path, settings: TrainingSettings, cohort: Cohort, bundle: Path)
         "cohort_sha256": sha256(cohort.folder / MANIFEST),
         "configs_sha256": {path.name: sha256(path) for path in _configs(bundle, settings)},
         "software_version": prostate_alm.__version__,
+        "patients": sorted({case.patient_id for case in cohort.cases}),
     }
     path = run / RUN
     if not path.is_file():
@@ -141,3 +146,11 @@ def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, m
     stage_overrides: dict[str, Mapping[str, Any]] = {arm: constrained for arm in settings.arms if arm != BASE}
     stage_overrides[BASE] = {} if settings.epochs is None else {"max_epochs": settings.epochs}
     return MemberTask(bundle, run / "members" / f"{member:02d}", settings.arms, overrides, stage_overrides)
+
+
+def trained_patients(model: Path) -> set[str]:
+    """Salted patient keys of the training cohort of a run, or of the bundle in a run; empty if it has left its run."""
+    for path in (model / RUN, model.resolve().parent / RUN):
+        if path.is_file():
+            return set(json.loads(path.read_text(encoding="utf-8"))["patients"])
+    return set()

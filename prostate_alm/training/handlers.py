@@ -16,8 +16,9 @@ class ALMHandler:
     """Runs Algorithm 1 of the paper inside a stock `SupervisedTrainer`.
 
     Binds the batch's case ids before the loss, raises the multipliers once after backward, and raises the penalty
-    after every validation whose AUC fell. Writes `penalty` (of the epoch that ended), `largest_multiplier`, `mean_violation` and
-    `satisfied_share` (positives that beat every negative of their batch) into `trainer.state.metrics` every epoch.
+    after every validation whose AUC fell. Every epoch it writes into `trainer.state.metrics`: `penalty` (of the epoch
+    that ended), `largest_multiplier`, `mean_violation` and `satisfied_share` (of the positives, those that beat every
+    negative of their batch).
 
     Args:
         loss: the trainer's loss.

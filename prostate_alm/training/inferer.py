@@ -8,6 +8,9 @@ from monai.inferers import SimpleInferer
 from torch import Tensor
 
 
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
 class AutocastInferer(SimpleInferer):
     """Run the network under autocast of the input's own device, and give logits in float32.
 
@@ -24,13 +27,11 @@ class AutocastInferer(SimpleInferer):
         torch.float32
     """
 
-    _DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
     def __init__(self, precision: str = "float32", channels_last: bool = False) -> None:
         super().__init__()
-        if precision not in self._DTYPES:
-            raise ValueError(f"precision must be one of {', '.join(self._DTYPES)}, got {precision!r}")
-        self.dtype = self._DTYPES[precision]
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        self.dtype = PRECISIONS[precision]
         self.channels_last = channels_last
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -48,13 +48,19 @@ def train_member(task: MemberTask) -> Path:
     Returns:
         The member's folder.
     """
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for arm in task.arms:
-        folder = task.folder / arm
-        if (folder / RESULT).is_file():
-            continue
-        overrides = {**task.overrides, **task.stage_overrides.get(arm, {}), "output_dir": str(folder)}
-        if arm != BASE:
-            overrides["start_from"] = str(task.folder / BASE / WEIGHTS)
-        run_workflow(task.bundle, ARMS[arm], overrides)
+    try:
+        for arm in task.arms:
+            if not (task.folder / arm / RESULT).is_file():
+                _train_arm(task, arm)
+    finally:
+        torch.set_num_threads(threads)
     return task.folder
+
+
+def _train_arm(task: MemberTask, arm: str) -> None:
+    overrides = {**task.overrides, **task.stage_overrides.get(arm, {}), "output_dir": str(task.folder / arm)}
+    if arm != BASE:
+        overrides["start_from"] = str(task.folder / BASE / WEIGHTS)
+    run_workflow(task.bundle, ARMS[arm], overrides)

@@ -1,0 +1,113 @@
+"""`prostate-alm train`, `evaluate` and `calibrate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prostate_alm.cli import console
+from prostate_alm.errors import UsageError
+
+CohortFolder = Annotated[Path, typer.Argument(metavar="COHORT", help="Folder made by 'prostate-alm prepare'.")]
+Model = Annotated[Path, typer.Argument(metavar="RUN", help="Folder made by 'prostate-alm train', or a bundle.")]
+Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda[:n]|auto", help="Where the network runs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (train, evaluate, calibrate):
+        app.command()(command)
+
+
+def train(
+    cohort: CohortFolder,
+    out: Annotated[Path, typer.Option("--out", help="Run folder; the same call goes on after a kill.")],
+    loss: Annotated[str, typer.Option("--loss", help="Base loss: bce, s-fl or a-fl.")] = "bce",
+    alm: Annotated[bool, typer.Option("--alm/--no-alm", help="Train the continued and ALM arms too.")] = True,
+    members: Annotated[int, typer.Option("--members", help="Size of the ensemble.")] = 10,
+    class_ratio: Annotated[
+        str | None, typer.Option("--class-ratio", help="Thin the positives, for example 1:8.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Most epochs of the base stage.")] = None,
+    constrained_epochs: Annotated[int | None, typer.Option(help="Epochs of the continued and ALM stages.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of splits, weights and every draw.")] = 0,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="Members at a time. [default: the cores]")
+    ] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=JSON", help="Another key of the bundle's train config.")
+    ] = None,
+) -> None:
+    """Train an ensemble in two stages: base, then ALM (and its control) from the base's best checkpoint.
+
+    RUN/bundle is then a MONAI bundle of its own, ready for 'evaluate' and 'triage'.
+
+    Example: prostate-alm train cohort/ --out runs/first --loss a-fl --members 10 --set batch_size=8
+    """
+    from prostate_alm.bundle import find_bundle
+    from prostate_alm.training import TrainingSettings
+    from prostate_alm.training import train as train_ensemble
+
+    settings = TrainingSettings(
+        loss, alm, members, seed, class_ratio, epochs, constrained_epochs, _overrides(override or [])
+    )
+    bundle = find_bundle("prostate_dce_classification")
+    made = train_ensemble(cohort, out, bundle, settings, processes=processes, progress=console.note)
+    console.result(str(made))
+
+
+def evaluate(
+    run: Model,
+    cohort: CohortFolder,
+    out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv, metrics.json and report.html.")],
+    threshold: Annotated[
+        Path | None, typer.Option("--threshold", metavar="FILE", help="Locked threshold. [default: the model's own]")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure a run on a labelled cohort and write the report: FPR at 0 false negatives, with intervals.
+
+    Example: prostate-alm evaluate runs/first test-cohort/ --out report/
+    """
+    from prostate_alm.cli.evaluating import evaluate_run
+
+    report, lines = evaluate_run(run, cohort, out, threshold, console.torch_device(device))
+    for line in lines:
+        console.result(line)
+    console.result(f"report: {report}")
+
+
+def calibrate(
+    run: Model,
+    cohort: CohortFolder,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The locked threshold.")],
+    fn_rate: Annotated[float, typer.Option("--fn-rate", help="Largest share of positives missed.")] = 0.1,
+    risk: Annotated[float, typer.Option("--risk", help="Probability that the promise fails.")] = 0.1,
+    device: Device = "auto",
+) -> None:
+    """Lock a threshold on calibration cases: FN rate at most --fn-rate with confidence 1 - --risk, or a refusal.
+
+    Example: prostate-alm calibrate runs/first calibration-cohort/ --fn-rate 0.1 --risk 0.1 --out threshold.json
+    """
+    from prostate_alm.cohort import Cohort
+    from prostate_alm.training import calibrate as lock
+    from prostate_alm.training import save_threshold
+
+    made = lock(run, Cohort.load(cohort), fn_rate=fn_rate, risk=risk, device=console.torch_device(device))
+    save_threshold(made, out)
+    console.result(f"threshold {made.value:.4f}: {made.promise}")
+    console.result(f"written to {out}")
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise UsageError(f"--set {pair!r} is not of the form KEY=VALUE")
+        try:
+            overrides[key] = json.loads(value)
+        except ValueError:
+            overrides[key] = value
+    return overrides

@@ -1,0 +1,42 @@
+# pyright: basic
+"""The few things of scipy that the figures need, with types (scipy ships none)."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtr, ndtri
+from scipy.stats import beta, binomtest, rankdata
+
+CONFIDENCE = 0.95
+
+
+def midranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1, ties sharing the mean of their ranks."""
+    return np.asarray(rankdata(values, method="average"), dtype=np.float64)
+
+
+def clopper_pearson(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Exact two-sided interval of a proportion (Clopper & Pearson 1934); `total` at least 1."""
+    interval = binomtest(count, total).proportion_ci(confidence_level=confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float:
+    """Exact one-sided upper bound of a proportion; 1 - (1 - confidence)^(1/total) if `count` is 0."""
+    return 1.0 if count == total else float(beta.ppf(confidence, count + 1, total - count))
+
+
+def normal_interval(value: float, deviation: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """`value` plus and minus the normal quantile times `deviation`."""
+    half = float(ndtri(0.5 + confidence / 2)) * deviation
+    return value - half, value + half
+
+
+def logit_interval(value: float, deviation: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The normal interval made on the logit scale by the delta method, so that it stays inside (0, 1)."""
+    low, high = normal_interval(float(logit(value)), deviation / (value * (1 - value)), confidence)
+    return float(expit(low)), float(expit(high))
+
+
+def two_sided_p(z: float) -> float:
+    """Probability that a standard normal lies as far from 0 as `z`."""
+    return 2 * float(ndtr(-abs(z)))

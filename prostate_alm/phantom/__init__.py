@@ -1,0 +1,7 @@
+"""Synthetic prostate MRI, written as the DICOM files of real scanners."""
+
+from prostate_alm.phantom.cohort import write_cohort
+from prostate_alm.phantom.dialects import DIALECTS
+from prostate_alm.phantom.study import CONSPICUITY, StudyPlan, ground_truth, write_study
+
+__all__ = ["CONSPICUITY", "DIALECTS", "StudyPlan", "ground_truth", "write_cohort", "write_study"]

@@ -1,0 +1,205 @@
+"""Studies and labels -> a cohort: volumes on their native grids, a manifest and a QC table."""
+
+import multiprocessing
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.cohort import MANIFEST, Case, Cohort, read_labels
+from prostate_alm.errors import NoInputError, UsageError, UserError
+from prostate_alm.files import output_folder, write_csv
+from prostate_alm.studies import QUALITY_COLUMNS, Keys, StudyFiles, StudyTask, find_studies, store_study
+
+VOLUMES = "volumes"
+QC_TABLE = "qc.csv"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The outcome.
+
+    Args:
+        cohort: the ready cases; saved.
+        broken: study key and reasons of every study that is not in the cohort.
+    """
+
+    cohort: Cohort
+    broken: list[tuple[str, tuple[str, ...]]]
+
+
+def prepare(
+    studies_root: Path | str,
+    labels_csv: Path | str | None,
+    out: Path | str,
+    *,
+    keys: Keys,
+    harmonise: bool = False,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Read every study below a folder and store what the network takes; finished studies are not read again.
+
+    Args:
+        studies_root: folder of DICOM files, of any nesting.
+        labels_csv: table with the columns study and label, or None for a cohort without labels.
+        out: the cohort folder: `volumes/<study key>/`, `manifest.json`, `qc.csv`.
+        keys: the site's keys.
+        harmonise: compute b 100, 600 and 1000 from other b-values.
+        processes: how many studies are read at a time; None means one per core, 1 reads in this process.
+        progress: called with (studies done, studies in all).
+
+    Returns:
+        The cohort, and the studies that are not in it, with reasons.
+
+    Raises:
+        OutputError: if `out` cannot be written; found out before any study is read.
+        NoInputError: if there is no DICOM at all, or no study is ready (qc.csv says why).
+        UsageError: if a label is wrong or names no study; nothing is written then.
+    """
+    root, out = Path(studies_root), Path(out)
+    labels = None if labels_csv is None else read_labels(labels_csv)
+    existed = out.exists()
+    output_folder(out)
+    try:
+        studies = find_studies(root)
+        by_uid = None if labels is None else match_labels(labels, studies, root)
+    except UserError:
+        if not existed:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    volumes = output_folder(out / VOLUMES)
+    for leftover in volumes.glob(".*.part.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    known = [study for study in studies if by_uid is None or study.uid in by_uid]
+    records = _run([StudyTask(study, volumes, keys, harmonise) for study in known], processes, progress)
+    records |= {study.uid: _unread(keys, study, "no label") for study in studies if study.uid not in records}
+    return _save(out, records, by_uid or {})
+
+
+def match_labels(labels: Mapping[str, int], studies: Sequence[StudyFiles], root: Path) -> dict[str, int]:
+    """Find the study that each row of the labels table means.
+
+    Args:
+        labels: study -> label; study is a StudyInstanceUID, an accession number or a folder below `root`.
+        studies: all that was found.
+        root: what the folders are relative to.
+
+    Returns:
+        StudyInstanceUID -> label.
+
+    Raises:
+        UsageError: if a row fits no study or several, or two rows mean one study.
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for study in studies:
+        for name in _names(study, root):
+            names[name].add(study.uid)
+    matched: dict[str, int] = {}
+    for row, label in labels.items():
+        found = names.get(row.strip("/"), set())
+        if len(found) != 1:
+            what = f"{len(found)} studies" if found else "no study"
+            raise UsageError(
+                f"labels: {row!r} fits {what} in {root}; give a StudyInstanceUID, accession number or study folder"
+            )
+        uid = next(iter(found))
+        if uid in matched:
+            raise UsageError(f"labels: {row!r} is a study that another row names already; keep one line per study")
+        matched[uid] = label
+    return matched
+
+
+def _names(study: StudyFiles, root: Path) -> Iterator[str]:
+    yield study.uid
+    if study.accession:
+        yield study.accession
+    folder = study.folder.relative_to(root) if study.folder.is_relative_to(root) else Path()
+    if folder.parts:
+        yield folder.as_posix()
+        yield folder.parts[0]
+    else:
+        yield root.resolve().name
+
+
+def _run(
+    tasks: Sequence[StudyTask], processes: int | None, progress: Callable[[int, int], None] | None
+) -> dict[str, dict[str, Any]]:
+    records: dict[str, dict[str, Any]] = {}
+    count = min(processes or os.cpu_count() or 1, len(tasks))
+    outcomes = map(_alone, tasks) if count <= 1 else _in_processes(tasks, count)
+    for uid, record in outcomes:
+        records[uid] = record
+        if progress is not None:
+            progress(len(records), len(tasks))
+    return records
+
+
+def _alone(task: StudyTask) -> tuple[str, dict[str, Any]]:
+    return task.study.uid, store_study(task)
+
+
+def _in_processes(tasks: Sequence[StudyTask], count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read in a pool; when a study kills its process, those that were under way are read again, each in its own."""
+    lost: list[StudyTask] = []
+    with _pool(count) as pool:
+        futures = {pool.submit(store_study, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                task = futures[future]
+                try:
+                    yield task.study.uid, future.result()
+                except BrokenProcessPool:
+                    lost.append(task)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for task in lost:
+        with _pool(1) as pool:
+            try:
+                yield task.study.uid, pool.submit(store_study, task).result()
+            except BrokenProcessPool:
+                yield task.study.uid, _unread(task.keys, task.study, "the process that read it died")
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _unread(keys: Keys, study: StudyFiles, reason: str) -> dict[str, Any]:
+    key = keys.study(study.uid)
+    quality = dict.fromkeys(QUALITY_COLUMNS, "") | {"study_key": key, "ready": 0, "reasons": reason}
+    return {"study_key": key, "ready": False, "problems": [reason], "quality": quality}
+
+
+def _save(out: Path, records: Mapping[str, dict[str, Any]], labels: Mapping[str, int]) -> Prepared:
+    rows = [record["quality"] | {"label": labels.get(uid, "")} for uid, record in records.items()]
+    write_csv(out / QC_TABLE, QUALITY_COLUMNS, sorted(rows, key=lambda row: row["study_key"]))
+    broken = [(record["study_key"], tuple(record["problems"])) for record in records.values() if not record["ready"]]
+    cases = tuple(_case(record, labels.get(uid)) for uid, record in records.items() if record["ready"])
+    if not cases:
+        (out / MANIFEST).unlink(missing_ok=True)
+        raise NoInputError(
+            f"none of {len(records)} studies is ready, the first because: {'; '.join(broken[0][1])}; "
+            f"{out / QC_TABLE} lists them all"
+        )
+    cohort = Cohort(out, cases)
+    cohort.save()
+    return Prepared(cohort, sorted(broken))
+
+
+def _case(record: Mapping[str, Any], label: int | None) -> Case:
+    folder = f"{VOLUMES}/{record['study_key']}"
+    return Case(
+        case_id=record["study_key"],
+        patient_id=record["patient_key"],
+        label=label,
+        images={name.removesuffix(".nii.gz"): f"{folder}/{name}" for name in record["images"]},
+        scanner=record["scanner"],
+        harmonised=record["harmonised"],
+    )

@@ -1,0 +1,22 @@
+"""The environment that fills page templates: everything is escaped, nothing may be missing."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def environment(package: str) -> Environment:
+    """The templates of a package, with every value escaped and a missing one an error.
+
+    Args:
+        package: the package whose folder `templates` holds them.
+
+    Example:
+        >>> environment("prostate_alm.report").from_string("{{ text }}").render(text="<script>")
+        '&lt;script&gt;'
+    """
+    return Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

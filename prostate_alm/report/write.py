@@ -1,0 +1,58 @@
+"""Write an evaluation down: metrics.json, predictions.csv and report.html."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.files import output_folder, write_csv, write_json, write_text
+from prostate_alm.operating_point import Threshold
+from prostate_alm.report.page import Page
+from prostate_alm.report.predictions import Prediction, Rows
+from prostate_alm.report.summary import ArmSummary, figure_rows, summarise
+
+
+def write_report(
+    out: Path | str,
+    predictions: Rows,
+    *,
+    notice: str,
+    threshold: Threshold | None,
+    provenance: Mapping[str, Any],
+    main_arm: str = "alm",
+) -> Path:
+    """Write `metrics.json`, `predictions.csv` and `report.html`; everything is made before anything is written.
+
+    Args:
+        out: folder for the three files.
+        predictions: rows (case_id, label, arm, logit); the arms hold the same cases.
+        notice: a warning for the first screen, or empty.
+        threshold: locked threshold of the main arm's model; None reports oracle figures alone.
+        provenance: model name, version, hashes, cohort, as the last table of the page shows them.
+        main_arm: the arm that the report answers for.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        UsageError: if the predictions do not fit together.
+        ValueError: if a logit is not finite or a label not 0 or 1.
+        OutputError: if the folder cannot be written to.
+    """
+    summaries = summarise(predictions, threshold=threshold, main_arm=main_arm)
+    main = next(summary for summary in summaries if summary.arm == main_arm)
+    page = Page(summaries, main, threshold, notice, provenance).html()
+    folder = output_folder(out)
+    write_csv(folder / "predictions.csv", Prediction._fields, _rows(summaries))
+    write_json(folder / "metrics.json", figure_rows(summaries))
+    return write_text(folder / "report.html", page)
+
+
+def _rows(summaries: list[ArmSummary]) -> list[dict[str, Any]]:
+    """The predictions as they were understood: arms in order, cases by id, whole labels."""
+    return [
+        Prediction(case_id, int(label), summary.arm, logit)._asdict()
+        for summary in summaries
+        for case_id, label, logit in zip(
+            summary.scores.case_ids, summary.scores.labels.tolist(), summary.scores.logits.tolist(), strict=True
+        )
+    ]

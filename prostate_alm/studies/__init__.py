@@ -1,0 +1,29 @@
+"""Hospital files -> volumes: index, b-values, selection, geometry, harmonisation.
+
+Rule one is to fail safe: a missing sequence, an unclear choice or a failed check becomes a problem of the study, and a
+study with a problem is never decided on.
+"""
+
+from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
+from prostate_alm.studies.index import StudyFiles, find_studies
+from prostate_alm.studies.keys import Keys
+from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
+from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
+from prostate_alm.studies.store import Task as StudyTask
+from prostate_alm.studies.store import store_study
+from prostate_alm.studies.volumes import Volume
+
+__all__ = [
+    "CANONICAL_B_VALUES",
+    "QUALITY_COLUMNS",
+    "REQUIRED",
+    "Keys",
+    "SeriesReport",
+    "StudyFiles",
+    "StudyReading",
+    "StudyTask",
+    "Volume",
+    "find_studies",
+    "read_study",
+    "store_study",
+]

@@ -1,0 +1,70 @@
+"""Checks of the volumes before anyone decides on them; each returns what is wrong, in one sentence."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from prostate_alm.studies.geometry import Grid
+from prostate_alm.studies.harmonise import foreground_of
+from prostate_alm.studies.volumes import Volume
+
+MIN_OVERLAP = 0.8
+"""Share of the middle of the T2 that the diffusion must cover."""
+
+
+def overlap(t2: Grid, dwi: Grid) -> float:
+    """Share of the middle of the T2 (the central half in plane, all slices) that lies inside the diffusion's grid.
+
+    Args:
+        t2: grid of the T2.
+        dwi: grid of the diffusion.
+
+    Returns:
+        0 to 1.
+    """
+    columns, rows, slices = t2.shape
+    axes = (np.linspace(columns / 4, 3 * columns / 4, 9), np.linspace(rows / 4, 3 * rows / 4, 9), np.arange(slices))
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    homogeneous = np.c_[points, np.ones(len(points))]
+    inside = (np.linalg.inv(dwi.affine) @ t2.affine @ homogeneous.T)[:3].T
+    # a voxel reaches half its size beyond its centre; a slice of the other stack may lie up to one slice further out
+    low, high = np.array([-0.5, -0.5, -1.0]), np.array(dwi.shape) - np.array([0.5, 0.5, 0.0])
+    return float(np.mean(np.all((inside >= low) & (inside <= high), axis=1)))
+
+
+def check_overlap(t2: Volume, dwi: Volume) -> list[str]:
+    """The diffusion must cover the middle of the T2."""
+    share = overlap(t2.grid, dwi.grid)
+    if share < MIN_OVERLAP:
+        return [f"T2 and DWI do not show the same region: DWI covers {share:.0%} of the middle of the T2"]
+    return []
+
+
+def check_intensities(name: str, volume: Volume) -> list[str]:
+    """Voxels must be finite, and neither constant nor nearly empty."""
+    if not np.isfinite(volume.voxels).all():
+        return [f"{name}: voxels are not finite"]
+    low, high = np.percentile(volume.voxels, (1, 99))
+    if high <= low:
+        return [f"{name}: intensities are constant"]
+    return []
+
+
+def check_signal_falls(dwi: Mapping[int, Volume]) -> list[str]:
+    """Mean signal in the foreground must fall from each b-value to the next.
+
+    Args:
+        dwi: b-value -> volume; all on one grid.
+    """
+    b_values = sorted(dwi)
+    if len(b_values) < 2:
+        return []
+    foreground = foreground_of(dwi[b_values[0]].voxels)
+    if not foreground.any():
+        return ["DWI: no foreground in the image with the lowest b-value"]
+    means = [float(dwi[b].voxels[foreground].mean(dtype=np.float64)) for b in b_values]
+    return [
+        f"DWI signal does not fall from b{b_values[index]} to b{b_values[index + 1]}"
+        for index in range(len(means) - 1)
+        if means[index + 1] >= means[index]
+    ]

@@ -1,0 +1,112 @@
+"""One study on disk: its volumes and its record, in a folder that appears whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.errors import OutputError
+from prostate_alm.files import write_json
+from prostate_alm.studies.index import StudyFiles
+from prostate_alm.studies.keys import Keys
+from prostate_alm.studies.quality import quality_row
+from prostate_alm.studies.reading import REQUIRED, StudyReading, read_study
+
+RECORD = "study.json"
+RECORD_VERSION = 1
+"""Raise it when the reading changes: finished studies of an older version are read again."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Read this study and store it under `volumes`."""
+
+    study: StudyFiles
+    volumes: Path
+    keys: Keys
+    harmonise: bool
+
+
+def store_study(task: Task) -> dict[str, Any]:
+    """Read one study and write its volumes, unless that is done already; a study with problems leaves no folder.
+
+    Args:
+        task: what to read and where to store it.
+
+    Returns:
+        The record: study_key, patient_key, ready, problems, images (file names), scanner, harmonised, harmonisation,
+        sources, quality (a row of the QC table), fingerprint, version.
+
+    Raises:
+        OutputError: if the folder cannot be written.
+    """
+    print_of_inputs = fingerprint(task.study, task.harmonise)
+    folder = task.volumes / task.keys.study(task.study.uid)
+    if (record := finished(folder, print_of_inputs)) is not None:
+        return record
+    reading = read_study(task.study, keys=task.keys, harmonise=task.harmonise)
+    record = _record(reading, print_of_inputs)
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        if reading.ready:
+            _write(reading, record, folder)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {folder}: {error.strerror}; is there space, and may you write there?"
+        ) from error
+    return record
+
+
+def fingerprint(study: StudyFiles, harmonise: bool) -> str:
+    """A hash of the inputs (each file's UID, size and time of change) and of the settings."""
+    lines = [f"version {RECORD_VERSION}, harmonise {harmonise}"]
+    for path, uid in [(image.path, image.sop_uid) for image in study.files] + [
+        (skipped.path, skipped.reason) for skipped in study.skipped if skipped.damaged
+    ]:
+        status = path.stat() if path.exists() else None
+        lines.append(f"{uid} {status.st_size} {status.st_mtime_ns}" if status else f"{uid} gone")
+    return hashlib.sha256("\n".join([lines[0], *sorted(lines[1:])]).encode()).hexdigest()
+
+
+def finished(folder: Path, print_of_inputs: str) -> dict[str, Any] | None:
+    """The record of a stored study, if it was made from the same inputs and all its files are there."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in record["images"].items())
+        return record if whole and record["fingerprint"] == print_of_inputs else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _record(reading: StudyReading, print_of_inputs: str) -> dict[str, Any]:
+    return {
+        "version": RECORD_VERSION,
+        "fingerprint": print_of_inputs,
+        "study_key": reading.study_key,
+        "patient_key": reading.patient_key,
+        "ready": reading.ready,
+        "problems": list(reading.problems),
+        "images": {},
+        "scanner": reading.scanner,
+        "harmonised": reading.harmonised,
+        "harmonisation": reading.harmonisation,
+        "sources": {name: reading.sources[name] for name in REQUIRED if name in reading.sources},
+        "quality": quality_row(reading),
+    }
+
+
+def _write(reading: StudyReading, record: dict[str, Any], folder: Path) -> None:
+    part = folder.with_name(f".{os.getpid()}.part.{folder.name}")
+    try:
+        part.mkdir(parents=True)
+        for name in REQUIRED:
+            path = reading.volumes[name].save(part / f"{name}.nii.gz")
+            record["images"][path.name] = path.stat().st_size
+        write_json(part / RECORD, record)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

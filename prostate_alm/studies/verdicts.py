@@ -1,0 +1,66 @@
+"""What selection says about each part of a study."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from prostate_alm.studies.geometry import Grid, ReadingError, Stack, build_stack
+from prostate_alm.studies.headers import Header
+from prostate_alm.studies.kinds import Part, Role
+
+MIN_SLICES = 5
+
+
+@dataclass
+class Verdict:
+    """What became of one part; `reason` starts with "used as" or "not used because"."""
+
+    part: Part
+    role: Role
+    reason: str
+    grid: Grid | None = None
+
+    @classmethod
+    def refused(cls, part: Part, why: str, *, role: Role | None = None) -> "Verdict":
+        """A part that is not used; its grid is reported where it has one."""
+        try:
+            grid = build_stack(part.images, repeats=part.kind.role is Role.DWI).grid
+        except ReadingError:
+            grid = None
+        return cls(part, part.kind.role if role is None else role, f"not used because {why}", grid)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One sequence, chosen: the stack to read, and for diffusion the mean stated b-value and its source tag."""
+
+    part: Part
+    stack: Stack
+    b: float | None = None
+    source_tag: str | None = None
+
+
+@dataclass
+class Selection:
+    """The outcome: what was chosen, one verdict per part, and what stands in the way."""
+
+    t2: Choice | None = None
+    dwi: dict[int, Choice] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def tall_enough(images: Sequence[Header], *, repeats: bool = False) -> Stack:
+    """A stack with at least five slices.
+
+    Raises:
+        ReadingError: fewer slices, or a defect of geometry.
+    """
+    stack = build_stack(images, repeats=repeats)
+    if stack.grid.shape[2] < MIN_SLICES:
+        raise ReadingError(f"{images[0].name}: only {stack.grid.shape[2]} slices, at least {MIN_SLICES} are needed")
+    return stack
+
+
+def names(parts: Sequence[Part]) -> str:
+    """The parts' series, as a message lists them."""
+    return ", ".join(dict.fromkeys(part.name for part in parts))

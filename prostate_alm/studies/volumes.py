@@ -1,0 +1,129 @@
+"""Pixels -> volumes in patient geometry."""
+
+import gzip
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.uid import UID
+
+from prostate_alm.errors import NoInputError
+from prostate_alm.files import whole_file
+from prostate_alm.studies.geometry import Grid, ReadingError, Stack
+from prostate_alm.studies.headers import Header
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels with their place in the patient.
+
+    Args:
+        voxels: float32, (X, Y, Z) = (column, row, slice).
+        affine: float64, (4, 4), index -> RAS mm, as NIfTI has it.
+
+    Example:
+        >>> Volume(np.zeros((4, 4, 2), np.float32), np.diag([0.5, 0.5, 3.0, 1.0])).spacing_mm
+        (0.5, 0.5, 3.0)
+    """
+
+    voxels: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def grid(self) -> Grid:
+        """Shape and affine."""
+        x, y, z = self.voxels.shape
+        return Grid((x, y, z), self.affine)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along each axis, mm."""
+        return self.grid.spacing_mm
+
+    def save(self, path: Path | str) -> Path:
+        """Write NIfTI-1 whole or not at all (`.nii` or `.nii.gz`); same volume, same bytes.
+
+        Raises:
+            OutputError: if the file cannot be written.
+        """
+        import nibabel
+
+        image = nibabel.Nifti1Image(np.asarray(self.voxels, np.float32), self.affine)  # pyright: ignore
+        image.header.set_xyzt_units("mm")
+        image.set_qform(self.affine, code=1)
+        image.set_sform(self.affine, code=1)
+        content = image.to_bytes()
+        with whole_file(path) as part:
+            part.write_bytes(gzip.compress(content, 1, mtime=0) if str(path).endswith(".gz") else content)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Volume":
+        """Read a three-dimensional NIfTI file.
+
+        Raises:
+            NoInputError: if the file is missing, damaged or not three-dimensional.
+        """
+        import nibabel
+        from nibabel.filebasedimages import ImageFileError
+
+        try:
+            image = nibabel.load(path)  # pyright: ignore
+            voxels = np.asarray(image.dataobj, dtype=np.float32)  # pyright: ignore
+            if voxels.ndim != 3:
+                raise ValueError(f"{voxels.ndim} dimensions")
+            return cls(voxels, np.asarray(image.affine, np.float64))  # pyright: ignore
+        except (OSError, EOFError, ValueError, ImageFileError) as error:
+            raise NoInputError(f"volume {path} cannot be read ({error}); run 'prostate-alm prepare' again") from error
+
+
+def read_volume(stack: Stack) -> Volume:
+    """Decode a stack; several images at one position become their geometric mean.
+
+    The geometric mean over orthogonal directions is the trace-weighted image: exp(-b (Dxx + Dyy + Dzz) / 3).
+
+    Args:
+        stack: from `build_stack`.
+
+    Raises:
+        ReadingError: if an image cannot be decoded; the message names series and transfer syntax.
+    """
+    voxels = np.empty(stack.grid.shape, np.float32)
+    for index, images in enumerate(stack.slices):
+        planes = [read_pixels(image) for image in images]
+        voxels[:, :, index] = planes[0].T if len(planes) == 1 else _geometric_mean(np.stack(planes)).T
+    return Volume(voxels, stack.grid.affine)
+
+
+def read_pixels(image: Header) -> np.ndarray:
+    """One image, (rows, columns), rescaled by its own RescaleSlope and RescaleIntercept (PS3.3 C.11.1.1.2).
+
+    Raises:
+        ReadingError: if it cannot be decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(image.path, force=True)
+            stored = dataset.pixel_array
+            slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+            scale = 1.0 if slope in (None, "") else float(slope)
+            offset = 0.0 if intercept in (None, "") else float(intercept)
+    except Exception as error:  # decoders raise many kinds
+        syntax = UID(image.transfer_syntax)
+        syntax_name = syntax.name if syntax.is_transfer_syntax else "unknown"
+        raise ReadingError(
+            f"{image.name}: an image cannot be decoded ({type(error).__name__}, transfer syntax {syntax_name})"
+        ) from error
+    if stored.shape != (image.rows, image.columns):
+        raise ReadingError(f"{image.name}: an image has the shape {stored.shape}, not {(image.rows, image.columns)}")
+    if not np.isfinite([scale, offset]).all() or scale == 0:
+        raise ReadingError(f"{image.name}: an image has the RescaleSlope {scale:g} and intercept {offset:g}")
+    return stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
+
+
+def _geometric_mean(planes: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.exp(np.log(np.maximum(planes, 0)).mean(axis=0))

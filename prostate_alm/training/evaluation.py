@@ -1,0 +1,103 @@
+"""What a finished run says of a cohort: the logits of every arm, and a locked threshold from calibration cases."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.bundle import Predictor
+from prostate_alm.cohort import MANIFEST, Cohort
+from prostate_alm.errors import ModelError, RefusedError, UsageError
+from prostate_alm.files import output_folder, sha256
+from prostate_alm.operating_point import Threshold, certify
+from prostate_alm.training.ensemble import trained_patients
+from prostate_alm.training.stages import ARMS
+
+
+def predict_arms(
+    model: Path | str, cohort: Cohort, *, device: str = "cpu", progress: Callable[[str], None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """Logits of every labelled case by every arm that the model holds.
+
+    Args:
+        model: a run or a bundle.
+        cohort: labelled cases.
+        device: a torch device.
+        progress: called with one line per arm.
+
+    Returns:
+        Rows `case_id`, `label`, `arm`, `logit`, the arms in the order base, continued, alm.
+
+    Raises:
+        UsageError: if the cohort has a case without a label.
+        ModelError: if the model does not fit.
+    """
+    _require_labels(cohort)
+    predictors = {arm: predictor for arm in ARMS if (predictor := _load(model, device, arm)) is not None}
+    logits: dict[str, list[float]] = {arm: [] for arm in predictors}
+    for count, case in enumerate(cohort.data(), start=1):
+        image = next(iter(predictors.values())).image(case)
+        for arm, predictor in predictors.items():
+            logits[arm].append(predictor.logit(image))
+        progress(f"case {count} of {len(cohort.cases)}")
+    return [
+        {"case_id": case.case_id, "label": case.label, "arm": arm, "logit": logit}
+        for arm, values in logits.items()
+        for case, logit in zip(cohort.cases, values, strict=True)
+    ]
+
+
+def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float, device: str = "cpu") -> Threshold:
+    """The locked threshold whose false-negative rate is at most `fn_rate` with confidence 1 - `risk`.
+
+    Args:
+        model: a run or a bundle.
+        cohort: calibration cases, none of whose patients the model was trained on.
+        fn_rate: largest share of positives that may be missed, in (0, 1).
+        risk: probability that the promise fails, in (0, 1).
+        device: a torch device.
+
+    Raises:
+        RefusedError: if a patient is shared with training, or there are too few positives for the promise.
+
+    Reference:
+        Tong, Feng & Li 2018, Neyman-Pearson classification algorithms and NP receiver operating characteristics.
+    """
+    _require_labels(cohort)
+    shared = trained_patients(Path(model)) & {case.patient_id for case in cohort.cases}
+    if shared:
+        raise RefusedError(
+            f"{len(shared)} patients of the calibration cohort were used in training: calibrate on other patients"
+        )
+    predictor = Predictor.load(model, device)
+    positives = [predictor.logit(predictor.image(case)) for case in cohort.data() if case["label"] == 1]
+    return certify(
+        positives,
+        fn_rate=fn_rate,
+        risk=risk,
+        model_sha256=predictor.sha256,
+        cohort_sha256=sha256(cohort.folder / MANIFEST),
+    )
+
+
+def save_threshold(threshold: Threshold, path: Path | str) -> Path:
+    """Write a locked threshold whole, making its folder if need be."""
+    output_folder(Path(path).parent)
+    return threshold.save(path)
+
+
+def _load(model: Path | str, device: str, arm: str) -> Predictor | None:
+    try:
+        return Predictor.load(model, device, arm)
+    except ModelError:
+        if arm == "alm":
+            raise
+        return None
+
+
+def _require_labels(cohort: Cohort) -> None:
+    unlabelled: Sequence[str] = [case.case_id for case in cohort.cases if case.label is None]
+    if unlabelled or not cohort.cases:
+        raise UsageError(
+            f"cohort {cohort.folder}: {len(unlabelled)} of {len(cohort.cases)} cases have no label; "
+            "run 'prostate-alm prepare' with --labels"
+        )

@@ -1,0 +1,150 @@
+"""One study: read, predict, check, decide. Every failure on the way is a reason to be undecided."""
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prostate_alm import __version__
+from prostate_alm.errors import IntegrityError
+from prostate_alm.studies import read_study
+from prostate_alm.transforms import image_features
+from prostate_alm.triage.decision import SERIES, Decision, plain
+from prostate_alm.triage.ood import out_of_distribution
+from prostate_alm.triage.privacy import cleaned, describe, free_words, identifiers, scrub
+
+if TYPE_CHECKING:
+    from prostate_alm.bundle import Predictor
+    from prostate_alm.operating_point import Threshold
+    from prostate_alm.studies import Keys, StudyFiles, StudyReading
+
+
+@dataclass
+class Findings:
+    """What is known about a study so far; kept whatever happens next."""
+
+    reasons: list[str] = field(default_factory=list)
+    logit: float | None = None
+    series_used: dict[str, Any] = field(default_factory=dict)
+    harmonised: bool = False
+    harmonisation: dict[str, Any] | None = None
+    qc: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: bool = False
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the time of the block to `seconds`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = round(time.perf_counter() - start, 3)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides one study at a time with one model and its locked threshold.
+
+    Args:
+        predictor: the model.
+        threshold: made for this very model.
+        keys: the site's salted keys.
+        harmonise: compute b100, b600, b1000 from other b-values.
+
+    Raises:
+        IntegrityError: if the threshold was made for another model.
+    """
+
+    predictor: "Predictor"
+    threshold: "Threshold"
+    keys: "Keys"
+    harmonise: bool = False
+    training_ranges: dict[str, Any] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        made_for, model = self.threshold.model_sha256, self.predictor.sha256
+        if not model or made_for != model:
+            raise IntegrityError(
+                f"the threshold was made for model {str(made_for)[:12]}, this one is {str(model)[:12]}; "
+                "make one for it with 'prostate-alm calibrate'"
+            )
+        object.__setattr__(self, "training_ranges", self.predictor.training_ranges)
+
+    def judge(self, study: "StudyFiles", study_key: str, inputs_key: str | None) -> Decision:
+        """Decide one study; never raises for anything that is wrong with the study or the computation."""
+        findings = Findings()
+        try:
+            self._look(study, findings)
+        except Exception as error:
+            findings.failed = True
+            findings.reasons.append(describe(error, identifiers(study) | free_words(study)))
+        return self.decision(study_key, findings, inputs_key)
+
+    def decision(self, study_key: str, findings: Findings, inputs_key: str | None = None) -> Decision:
+        """The decision that follows from the findings; without a finite logit there is always a reason."""
+        reasons, logit = list(findings.reasons), findings.logit
+        if logit is not None and not math.isfinite(logit):
+            reasons.append(f"the model's logit is not finite ({logit})")
+            logit = None
+        if not math.isfinite(self.threshold.value):
+            reasons.append("the threshold is not finite")
+        if logit is None and not reasons:
+            reasons.append("no logit was computed")
+        return Decision(
+            study_key=study_key,
+            logit=logit,
+            threshold={"value": self.threshold.value, "promise": self.threshold.promise},
+            reasons=tuple(dict.fromkeys(reasons)),
+            series_used=findings.series_used,
+            harmonised=findings.harmonised,
+            harmonisation=findings.harmonisation,
+            qc=findings.qc,
+            model={"name": self.predictor.name, "version": self.predictor.version, "sha256": self.predictor.sha256},
+            software_version=__version__,
+            seconds=findings.seconds | {"total": round(math.fsum(findings.seconds.values()), 3)},
+            notice=self.predictor.notice,
+            inputs_key=None if findings.failed else inputs_key,
+        )
+
+    def _look(self, study: "StudyFiles", findings: Findings) -> None:
+        with findings.timed("read"):
+            reading = read_study(study, keys=self.keys, harmonise=self.harmonise)
+        secrets = identifiers(study)
+        findings.reasons += [scrub(problem, secrets) for problem in reading.problems]
+        findings.harmonised = reading.harmonised
+        findings.harmonisation = cleaned(plain(reading.harmonisation), secrets)
+        series = {name: _series(reading.sources.get(volume)) for name, volume in SERIES.items()}
+        findings.series_used = cleaned(plain(series), secrets)
+        missing = [name for name in self.predictor.required_images if name not in reading.volumes]
+        found = list(reading.b_values_found)
+        findings.qc = {"b_values_found": found, "missing": missing, "scanner": cleaned(plain(reading.scanner), secrets)}
+        features = None
+        if not missing:
+            with findings.timed("predict"):
+                features = self._predict(reading, findings)
+        elif not findings.reasons:
+            findings.reasons.append(f"missing: {', '.join(missing)}; acquired b-values found: {found}")
+        if not reading.ready and not findings.reasons:
+            findings.reasons.append("the study is not ready")
+        unlike = out_of_distribution(reading.scanner, features, self.training_ranges)
+        findings.reasons += [scrub(reason, secrets) for reason in unlike]
+
+    def _predict(self, reading: "StudyReading", findings: Findings) -> dict[str, float]:
+        with tempfile.TemporaryDirectory(prefix="prostate-alm-") as folder:
+            images = {}
+            for name in self.predictor.required_images:
+                images[name] = Path(folder) / f"{name}.nii.gz"
+                reading.volumes[name].save(images[name])
+            image = self.predictor.image(images)
+        findings.logit = float(self.predictor.logit(image))
+        findings.qc["features"] = features = image_features(image)
+        return features
+
+
+def _series(source: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if source is None else {name: source.get(name) for name in ("description", "b", "source_tag")}

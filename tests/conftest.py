@@ -1,0 +1,15 @@
+"""What every test can ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared data folder; the test is skipped where it is absent, as in an outsider's checkout."""
+    folder = Path(os.environ.get("PROSTATE_ALM_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the shared data, looked in {folder}; set PROSTATE_ALM_SHARED")
+    return folder

@@ -1,0 +1,27 @@
+"""Studies and their readings."""
+
+from pathlib import Path
+
+import dicom_factory
+import pytest
+
+from prostate_alm.studies import Keys, StudyReading, find_studies, read_study
+
+KEYS = Keys(b"a salt for the tests")
+
+
+@pytest.fixture
+def made():
+    """A complete study in memory, to be spoilt."""
+    return dicom_factory.study()
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Save a study and read it."""
+
+    def save_and_read(made: dicom_factory.Study, *, harmonise: bool = False) -> StudyReading:
+        (study,) = find_studies(dicom_factory.save(made, Path(tmp_path, "study")))
+        return read_study(study, keys=KEYS, harmonise=harmonise)
+
+    return save_and_read

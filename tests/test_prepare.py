@@ -1,0 +1,277 @@
+"""prepare: labels, resume, broken studies, nothing half-written."""
+
+import csv
+import json
+import os
+import time
+
+import dicom_factory
+import pytest
+
+from prostate_alm import prepare as module
+from prostate_alm.cohort import Cohort
+from prostate_alm.errors import NoInputError, OutputError, UsageError
+from prostate_alm.prepare import match_labels, prepare
+from prostate_alm.studies import Keys, StudyTask, Volume, find_studies, store
+
+KEYS = Keys(b"a salt for the tests")
+LABELS = {"one": 1, "two": 0, "three": 0}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three studies; `two` is nested deeper."""
+    folder = tmp_path / "studies"
+    for seed, name in enumerate(LABELS):
+        dicom_factory.save(dicom_factory.study(name, seed=seed), folder / name / ("deep" if name == "two" else ""))
+    return folder
+
+
+def table(path, labels):
+    path.write_text("study,label\n" + "".join(f"{study},{label}\n" for study, label in labels.items()))
+    return path
+
+
+def run(root, labels=None, **settings):
+    out = root.parent / "cohort"
+    labels_csv = None if labels is None else table(root.parent / "labels.csv", labels)
+    return prepare(root, labels_csv, out, keys=KEYS, processes=settings.pop("processes", 1), **settings)
+
+
+def qc(out):
+    with (out / "qc.csv").open(newline="") as file:
+        return {row["study_key"]: row for row in csv.DictReader(file)}
+
+
+def without_dwi(root, name):
+    for path in root.glob(f"{name}/**/series6/*"):
+        path.unlink()
+
+
+def test_a_cohort_of_three(root):
+    steps = []
+    done = run(root, LABELS, progress=lambda count, total: steps.append((count, total)))
+    assert done.broken == []
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    cohort = Cohort.load(done.cohort.folder)
+    assert sorted(case.label for case in cohort.cases) == [0, 0, 1]
+    for case in cohort.cases:
+        assert list(case.images) == ["t2w", "dwi_b100", "dwi_b600", "dwi_b1000"]
+        assert Volume.load(cohort.folder / case.images["t2w"]).spacing_mm == pytest.approx((2, 2, 3))
+        assert case.scanner == {"vendor": "Siemens", "model": "Skyra", "field_strength_t": 3.0}
+    rows = qc(cohort.folder)
+    assert set(rows) == {case.case_id for case in cohort.cases}
+    row = next(iter(rows.values()))
+    assert (row["ready"], row["t2w_shape"], row["b_values_found"]) == ("1", "24x24x6", "100 600 1000")
+    assert float(row["dwi_b100_snr"]) > 0
+    assert not list((cohort.folder / "volumes").glob(".*"))
+
+
+def test_labels_are_optional(root):
+    assert [case.label for case in run(root).cohort.cases] == [None] * 3
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_change_nothing(root, processes):
+    done = run(root, LABELS, processes=processes)
+    assert len(done.cohort.cases) == 3
+    contents = {path.name: path.read_bytes() for path in sorted(done.cohort.folder.rglob("*.nii.gz"))}
+    again = prepare(root, root.parent / "labels.csv", root.parent / "other", keys=KEYS, processes=1)
+    assert {path.name: path.read_bytes() for path in sorted(again.cohort.folder.rglob("*.nii.gz"))} == contents
+    assert (again.cohort.folder / "qc.csv").read_bytes() == (done.cohort.folder / "qc.csv").read_bytes()
+
+
+def test_broken_studies_are_listed_and_not_fatal(root):
+    without_dwi(root, "one")
+    done = run(root, LABELS)
+    assert len(done.cohort.cases) == 2
+    ((key, reasons),) = done.broken
+    assert "no usable acquired diffusion (DWI)" in reasons
+    row = qc(done.cohort.folder)[key]
+    assert row["ready"] == "0"
+    assert "no usable acquired diffusion" in row["reasons"]
+    assert not (done.cohort.folder / "volumes" / key).exists()
+
+
+def test_a_study_without_label_is_listed(root):
+    done = run(root, {"one": 1, "two": 0})
+    assert [reasons for _, reasons in done.broken] == [("no label",)]
+    assert len(done.cohort.cases) == 2
+
+
+def test_nothing_ready_is_no_input_but_the_table_says_why(root):
+    for name in LABELS:
+        without_dwi(root, name)
+    with pytest.raises(NoInputError, match="none of 3 studies is ready"):
+        run(root, LABELS)
+    assert all("no usable acquired diffusion" in row["reasons"] for row in qc(root.parent / "cohort").values())
+    assert not (root.parent / "cohort" / "manifest.json").exists()
+
+
+def test_no_dicom_is_no_input_and_leaves_nothing(tmp_path):
+    empty = tmp_path / "studies"
+    empty.mkdir()
+    with pytest.raises(NoInputError):
+        run(empty)
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_an_unknown_study_in_the_labels_is_refused_before_anything_is_written(root):
+    with pytest.raises(UsageError, match="'four' fits no study"):
+        run(root, LABELS | {"four": 1})
+    assert not (root.parent / "cohort").exists()
+
+
+def test_a_label_two_is_refused(root):
+    with pytest.raises(UsageError, match="label '2'"):
+        run(root, LABELS | {"one": 2})
+    assert not (root.parent / "cohort").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_found_out_first(root, monkeypatch):
+    (root.parent / "cohort").write_text("a file where the folder should be")
+    monkeypatch.setattr(module, "find_studies", lambda _: pytest.fail("work was begun"))
+    with pytest.raises(OutputError):
+        run(root, LABELS)
+
+
+def test_a_full_disk_is_an_output_error(root, monkeypatch):
+    def full(volume, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Volume, "save", full)
+    with pytest.raises(OutputError, match="No space left"):
+        run(root, LABELS)
+    assert list((root.parent / "cohort" / "volumes").iterdir()) == []
+
+
+def test_labels_name_a_study_in_four_ways(root):
+    studies = find_studies(root)
+    by_folder = {study.folder.relative_to(root).parts[0]: study for study in studies}
+    one, two = by_folder["one"], by_folder["two"]
+    for name, meant in [(one.uid, one), (one.accession, one), ("one", one), ("two", two), ("two/deep", two)]:
+        assert match_labels({name: 1}, studies, root) == {meant.uid: 1}
+
+
+def test_a_label_that_fits_two_studies_is_refused(root):
+    dicom_factory.save(dicom_factory.study("four"), root / "one" / "second")
+    with pytest.raises(UsageError, match="fits 2 studies"):
+        match_labels({"one": 1}, find_studies(root), root)
+
+
+def test_two_rows_for_one_study_are_refused(root):
+    studies = find_studies(root)
+    with pytest.raises(UsageError, match="another row names already"):
+        match_labels({"two": 1, "two/deep": 1}, studies, root)
+
+
+def test_a_root_that_is_the_study_answers_to_its_name(root):
+    (study,) = find_studies(root / "one")
+    assert match_labels({"one": 0}, [study], root / "one") == {study.uid: 0}
+
+
+@pytest.fixture
+def count_readings(monkeypatch):
+    read = []
+    original = store.read_study
+
+    def counted(study, **settings):
+        read.append(study.folder.name)
+        return original(study, **settings)
+
+    monkeypatch.setattr(store, "read_study", counted)
+    return read
+
+
+def test_finished_studies_are_not_read_again(root, count_readings):
+    first = run(root, LABELS)
+    assert sorted(count_readings) == ["deep", "one", "three"]
+    before = {path: path.stat().st_mtime_ns for path in first.cohort.folder.rglob("*.nii.gz")}
+    count_readings.clear()
+    second = run(root, LABELS)
+    assert count_readings == []
+    assert second.cohort.cases == first.cohort.cases
+    assert before == {path: path.stat().st_mtime_ns for path in first.cohort.folder.rglob("*.nii.gz")}
+
+
+def test_a_changed_label_needs_no_new_reading(root, count_readings):
+    run(root, LABELS)
+    count_readings.clear()
+    assert sum(case.label for case in run(root, LABELS | {"two": 1}).cohort.cases) == 2
+    assert count_readings == []
+
+
+@pytest.mark.parametrize("change", ["input", "settings", "volume", "record"])
+def test_what_has_changed_is_read_again(root, count_readings, change):
+    done = run(root, LABELS)
+    folder = done.cohort.folder / "volumes" / KEYS.study(find_studies(root / "one")[0].uid)
+    count_readings.clear()
+    if change == "input":
+        path = next(root.glob("one/series4/*"))
+        os.utime(path, (time.time() + 9, time.time() + 9))
+    elif change == "volume":
+        (folder / "t2w.nii.gz").write_bytes(b"cut")
+    elif change == "record":
+        (folder / "study.json").write_text("[")
+    assert len(run(root, LABELS, harmonise=change == "settings").cohort.cases) == 3
+    assert len(count_readings) == (3 if change == "settings" else 1)
+    assert (folder / "t2w.nii.gz").stat().st_size > 100
+
+
+def test_a_study_that_breaks_later_loses_its_volumes(root):
+    done = run(root, LABELS)
+    without_dwi(root, "one")
+    again = run(root, LABELS)
+    assert len(again.cohort.cases) == 2
+    assert len(list((done.cohort.folder / "volumes").iterdir())) == 2
+
+
+def test_leftovers_of_a_killed_run_are_removed(root):
+    leftover = root.parent / "cohort" / "volumes" / ".999.part.abc"
+    leftover.mkdir(parents=True)
+    (leftover / "t2w.nii.gz").write_bytes(b"half")
+    run(root, LABELS)
+    assert not leftover.exists()
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+@pytest.mark.slow
+def test_a_study_that_kills_its_process_is_listed_and_the_others_are_read(root, tmp_path):
+    one, *others = find_studies(root)
+    volumes = tmp_path / "volumes"
+    volumes.mkdir()
+    tasks = [StudyTask(one, Deadly(), KEYS, False), *(StudyTask(study, volumes, KEYS, False) for study in others)]
+    records = dict(module._in_processes(tasks, 2))
+    assert records[one.uid]["problems"] == ["the process that read it died"]
+    assert [records[study.uid]["ready"] for study in others] == [True, True]
+
+
+def test_stored_files_name_nobody(root):
+    done = run(root, LABELS)
+    study = find_studies(root / "one")[0]
+    for path in done.cohort.folder.rglob("*"):
+        if path.suffix in {".json", ".csv"}:
+            text = path.read_text()
+            assert not any(
+                secret in text for secret in ("SECRET", study.patient_id, study.accession, study.uid, str(root))
+            )
+    record = json.loads(next(done.cohort.folder.glob("volumes/*/study.json")).read_text())
+    assert record["sources"]["dwi_b600"]["source_tag"] == "(0019,100C)"
+
+
+def test_harmonised_cases_say_so(tmp_path):
+    root = tmp_path / "studies"
+    dicom_factory.save(dicom_factory.study(b_values=(50, 400, 800)), root / "one")
+    with pytest.raises(NoInputError, match="b-values 50, 400, 800"):
+        run(root)
+    (case,) = run(root, harmonise=True).cohort.cases
+    assert case.harmonised
+    (row,) = qc(tmp_path / "cohort").values()
+    assert (row["harmonised"], row["b_values_found"]) == ("1", "50 400 800")
+    assert float(row["harmonisation_residual"]) < 0.05

@@ -1,0 +1,240 @@
+import csv
+import json
+import shutil
+
+import pytest
+
+from prostate_alm.errors import NoInputError, OutputError
+from prostate_alm.files import write_json
+from prostate_alm.operating_point import Threshold
+from prostate_alm.triage import Judge, batch, inputs, triage_studies
+
+
+def worklist(out):
+    with (out / "worklist.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def test_what_needs_a_person_comes_first_and_the_higher_logit_before(studies, ruling, out):
+    studies("low", logit=-3.0)
+    studies("below", logit=-1.0)
+    studies("high", logit=5.0)
+    studies("above", logit=2.0)
+    studies("odd", logit=1.0, problems=["two axial T2"])
+    studies("broken", raises="truncated")
+    decisions = triage_studies([out.parent / "incoming"], ruling, out=out)
+    rows = worklist(out)
+    assert list(rows[0]) == ["study_key", "decision", "treat_as", "logit", "reasons", "harmonised", "notice", "model"]
+    assert [row["logit"] for row in rows] == ["", "1.0", "5.0", "2.0", "-1.0", "-3.0"]
+    assert [row["decision"] for row in rows] == ["undecided"] * 2 + ["dce_required"] * 2 + ["dce_not_required"] * 2
+    assert [row["treat_as"] for row in rows] == ["dce_required"] * 4 + ["dce_not_required"] * 2
+    assert {row["study_key"] for row in rows} == {decision.study_key for decision in decisions}
+    assert rows[0]["reasons"] == "OSError: truncated"
+    assert {row["model"] for row in rows} == {"a" * 12}
+
+
+def test_every_output_carries_the_notice(studies, ruling, predictor, out):
+    predictor.notice = "demo weights: not for any clinical use"
+    triage_studies([studies("a"), studies("b", raises="x")], ruling, out=out)
+    assert [row["notice"] for row in worklist(out)] == [predictor.notice] * 2
+    for path in out.glob("*.json"):
+        assert json.loads(path.read_text())["notice"] == predictor.notice
+
+
+def test_paths_may_hold_one_or_many_studies_and_each_is_decided_once(studies, ruling, predictor, out):
+    first, second = studies("a"), studies("b")
+    decisions = triage_studies([first, first.parent, second / "1.dcm"], ruling, out=out)
+    assert len(decisions) == 2
+    assert predictor.calls == 2
+
+
+def test_a_study_that_two_paths_hold_differently_is_undecided(studies, ruling, predictor, out):
+    first = studies("a", uid="1.2.3", logit=-9.0)
+    second = studies("b", uid="1.2.3", logit=-8.0)
+    (decision,) = triage_studies([first, second], ruling, out=out)
+    assert (decision.outcome, predictor.calls) == ("undecided", 0)
+    assert "different files" in decision.reasons[0]
+
+
+@pytest.mark.parametrize("kind", ["empty", "missing", "text"])
+def test_a_path_without_dicom_is_an_undecided_row_beside_readable_ones(studies, ruling, out, tmp_path, kind):
+    path = tmp_path / "Secretname"
+    if kind == "empty":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("no DICOM")
+    seen = []
+    triage_studies([path, studies("a")], ruling, out=out, progress=lambda *shown: seen.append(shown[1]))
+    rows = worklist(out)
+    assert [row["decision"] for row in rows] == ["undecided", "dce_not_required"]
+    assert rows[0]["treat_as"] == "dce_required"
+    assert "no study can be read here" in rows[0]["reasons"]
+    assert path in seen
+    assert "Secretname" not in "".join(file.read_text() for file in out.iterdir())
+
+
+def test_any_failure_of_the_search_stays_with_its_path(studies, ruling, out, monkeypatch):
+    find = inputs.find_studies
+
+    def failing(path):
+        if path.name == "bad":
+            raise PermissionError(13, "Permission denied", str(path))
+        return find(path)
+
+    monkeypatch.setattr(inputs, "find_studies", failing)
+    decisions = triage_studies([studies("bad"), studies("good")], ruling, out=out)
+    assert sorted(decision.outcome for decision in decisions) == ["dce_not_required", "undecided"]
+
+
+def test_an_unexpected_failure_of_the_only_path_keeps_its_cause(ruling, out, tmp_path, monkeypatch):
+    def failing(path):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(inputs, "find_studies", failing)
+    with pytest.raises(NoInputError, match="KeyError") as caught:
+        triage_studies([tmp_path], ruling, out=out)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize("paths", [[], ["nowhere"], ["nowhere", "elsewhere"]])
+def test_nothing_readable_at_all_is_no_input_and_writes_nothing(ruling, out, tmp_path, paths):
+    with pytest.raises(NoInputError):
+        triage_studies([tmp_path / path for path in paths], ruling, out=out)
+    assert list(out.iterdir()) == []
+
+
+def test_an_output_folder_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        triage_studies([studies("a")], ruling, out=tmp_path / "file" / "out")
+    assert predictor.calls == 0
+
+
+def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(studies, ruling, out, monkeypatch):
+    def full(path, content):
+        raise OutputError("no space left")
+
+    monkeypatch.setattr(batch, "write_json", full)
+    with pytest.raises(OutputError):
+        triage_studies([studies("a")], ruling, out=out)
+    assert [path.name for path in out.iterdir()] == ["worklist.csv"]
+
+
+def test_finished_studies_are_not_computed_twice(studies, ruling, predictor, out):
+    folder = studies("a")
+    triage_studies([folder, studies("b")], ruling, out=out)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.glob("*.json")}
+    table = (out / "worklist.csv").read_bytes()
+    triage_studies([folder.parent], ruling, out=out)
+    assert predictor.calls == 2
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.glob("*.json")} == before
+    assert (out / "worklist.csv").read_bytes() == table
+
+
+def test_a_study_sent_again_under_other_names_is_the_same_study(studies, ruling, predictor, out, tmp_path):
+    folder = studies("a")
+    triage_studies([folder], ruling, out=out)
+    shutil.move(folder, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "1.dcm").rename(tmp_path / "elsewhere" / "IM0001.dcm")
+    triage_studies([tmp_path / "elsewhere"], ruling, out=out)
+    assert predictor.calls == 1
+
+
+def another_threshold(ruling):
+    value = Threshold(-5.0, "certified", 0.1, 0.1, 22, 1, model_sha256=ruling.predictor.sha256)
+    return Judge(ruling.predictor, value, ruling.keys)
+
+
+def another_model(ruling):
+    ruling.predictor.sha256 = "c" * 64
+    value = Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="c" * 64)
+    return Judge(ruling.predictor, value, ruling.keys)
+
+
+def another_range(ruling):
+    ruling.predictor.training_ranges = {**ruling.predictor.training_ranges, "vendors": ["Philips"]}
+    return Judge(ruling.predictor, ruling.threshold, ruling.keys)
+
+
+def harmonised(ruling):
+    return Judge(ruling.predictor, ruling.threshold, ruling.keys, harmonise=True)
+
+
+@pytest.mark.parametrize("change", [another_threshold, another_model, another_range, harmonised])
+def test_another_model_threshold_or_setting_computes_again(studies, ruling, predictor, out, change):
+    folder = studies("a")
+    triage_studies([folder], ruling, out=out)
+    (decision,) = triage_studies([folder], change(ruling), out=out)
+    assert predictor.calls == 2
+    assert json.loads((out / f"{decision.study_key}.json").read_text()) == decision.to_json()
+
+
+def test_a_changed_file_computes_again(studies, ruling, predictor, out):
+    triage_studies([studies("a", logit=-1.0)], ruling, out=out)
+    (decision,) = triage_studies([studies("a", logit=1.0)], ruling, out=out)
+    assert (predictor.calls, decision.outcome) == (2, "dce_required")
+    assert [row["decision"] for row in worklist(out)] == ["dce_required"]
+
+
+def test_force_computes_again(studies, ruling, predictor, out):
+    folder = studies("a")
+    triage_studies([folder], ruling, out=out)
+    triage_studies([folder], ruling, out=out, force=True)
+    assert predictor.calls == 2
+
+
+def test_a_failure_is_tried_again(studies, ruling, predictor, out):
+    folder = studies("a", predictor_raises="out of memory")
+    triage_studies([folder], ruling, out=out)
+    triage_studies([folder], ruling, out=out)
+    assert predictor.calls == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"schema_version": 1}', "\x00\xff"])
+def test_a_damaged_result_is_computed_again(studies, ruling, predictor, out, damage):
+    folder = studies("a")
+    (decision,) = triage_studies([folder], ruling, out=out)
+    path = out / f"{decision.study_key}.json"
+    whole = json.loads(path.read_text())
+    path.write_bytes(damage.encode("latin-1"))
+    triage_studies([folder], ruling, out=out)
+    assert predictor.calls == 2
+    assert json.loads(path.read_text()) | {"seconds": 0} == whole | {"seconds": 0}
+
+
+def test_a_result_turned_by_hand_is_computed_again(studies, ruling, out):
+    folder = studies("a", logit=1.0)
+    (decision,) = triage_studies([folder], ruling, out=out)
+    path = out / f"{decision.study_key}.json"
+    write_json(path, json.loads(path.read_text()) | {"decision": "dce_not_required"})
+    triage_studies([folder], ruling, out=out)
+    assert json.loads(path.read_text())["decision"] == "dce_required"
+
+
+def test_the_worklist_keeps_earlier_results_and_lists_damaged_ones_first(studies, ruling, out):
+    (first,) = triage_studies([studies("a", logit=3.0)], ruling, out=out)
+    (second,) = triage_studies([studies("b")], ruling, out=out)
+    assert [row["study_key"] for row in worklist(out)] == [first.study_key, second.study_key]
+    (out / f"{second.study_key}.json").write_text("damaged")
+    triage_studies([studies("a", logit=3.0)], ruling, out=out)
+    rows = worklist(out)
+    assert [row["study_key"] for row in rows] == [second.study_key, first.study_key]
+    assert (rows[0]["decision"], rows[0]["treat_as"]) == ("undecided", "dce_required")
+
+
+def test_an_interrupt_leaves_finished_results_listed(studies, ruling, predictor, out):
+    def stop(decision, where):
+        raise KeyboardInterrupt
+
+    folder = studies("a").parent
+    studies("b")
+    with pytest.raises(KeyboardInterrupt):
+        triage_studies([folder], ruling, out=out, progress=stop)
+    assert len(worklist(out)) == 1
+    triage_studies([folder], ruling, out=out)
+    assert (len(worklist(out)), predictor.calls) == (2, 2)

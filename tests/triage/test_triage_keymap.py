@@ -1,0 +1,68 @@
+import csv
+import os
+import stat
+
+import pytest
+
+from prostate_alm.errors import OutputError, UsageError
+from prostate_alm.triage import triage_studies
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return {row["study_key"]: (row["accession"], row["study_instance_uid"]) for row in csv.DictReader(file)}
+
+
+def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ruling, tmp_path):
+    keymap = tmp_path / "private" / "keymap.csv"
+    old = os.umask(0)
+    try:
+        (decision,) = triage_studies([studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", keymap=keymap)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
+    assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3")}
+    assert [path.name for path in keymap.parent.iterdir()] == ["keymap.csv"]
+
+
+def test_a_later_run_adds_to_the_key_map(studies, ruling, tmp_path):
+    keymap = tmp_path / "keymap.csv"
+    triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=keymap)
+    triage_studies([studies("b"), tmp_path / "nowhere"], ruling, out=tmp_path / "out", keymap=keymap)
+    assert len(rows(keymap)) == 3
+    assert ("", "") in rows(keymap).values()
+    assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "place", ["out/keymap.csv", "out/deep/keymap.csv", "elsewhere/../out/keymap.csv", "link/keymap.csv"]
+)
+def test_a_key_map_inside_the_output_folder_is_refused(studies, ruling, predictor, tmp_path, place):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with pytest.raises(UsageError, match="inside the output folder"):
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path / place)
+    assert predictor.calls == 0
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["study,label\na,1\n", "", "\xff"])
+def test_another_file_is_not_overwritten(studies, ruling, tmp_path, content):
+    keymap = tmp_path / "labels.csv"
+    keymap.write_bytes(content.encode("latin-1"))
+    with pytest.raises(UsageError, match="no key map"):
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=keymap)
+    assert keymap.read_bytes() == content.encode("latin-1")
+
+
+def test_a_folder_is_no_key_map(studies, ruling, tmp_path):
+    with pytest.raises(UsageError, match="no key map"):
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path)
+
+
+def test_a_key_map_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path / "file" / "keymap.csv")
+    assert predictor.calls == 0
