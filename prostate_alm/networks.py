@@ -26,7 +26,7 @@ class ConvCascade(nn.Sequential):
         kernel_size: odd size of the kernels, the same along every axis.
 
     Shapes:
-        input: (B, in_channels, *spatial_shape); output: (B, features).
+        input: (B, in_channels, H, W) or (B, in_channels, H, W, D); output: (B, features).
 
     Raises:
         ValueError: if stages and pooling do not match, or pooling leaves nothing.
@@ -86,7 +86,7 @@ class CascadeCNN(nn.Module):
         dropout: probability of dropping a hidden unit.
 
     Shapes:
-        input: (B, in_channels, *spatial_shape); output: logits (B, 1).
+        input: (B, in_channels, H, W) or (B, in_channels, H, W, D); output: logits (B, 1).
 
     Example:
         >>> network = CascadeCNN((32, 32), 3, channels=(4, 8), pooling=((2, 2), (2, 2)))

@@ -37,7 +37,7 @@ def make_cohort(folder: Path, labels: Sequence[int], first: int = 0) -> Cohort:
         for name, (shape, spacing) in GRIDS.items():
             voxels = generator.normal(100, 8, shape).astype(np.float32)
             if label and name != "t2w":
-                voxels[6:10, 5:9, 3:6] += 30
+                voxels[6:10, 5:9, 3:6] += 12
             affine = np.diag([*spacing, 1.0])
             affine[:3, 3] = -np.array(shape) * np.array(spacing) / 2
             images[name] = f"volumes/c{number}/{name}.nii.gz"
@@ -70,7 +70,7 @@ _RUNS: dict[Path, Run] = {}
 def shared_run(base: Path) -> Run:
     """One run for all tests of a session (never change it: copy its folders); `base` is the session's folder."""
     if base not in _RUNS:
-        cohort = make_cohort(base / "tiny-cohort", [0, 1, 0] * 5)
+        cohort = make_cohort(base / "tiny-cohort", [0, 1, 0] * 6)
         train(cohort.folder, base / "tiny-run", BUNDLE, settings(), processes=1)
         _RUNS[base] = Run(cohort, base / "tiny-run", settings())
     return _RUNS[base]

@@ -7,14 +7,17 @@ import numpy as np
 from prostate_alm.phantom.grid import rotation
 from prostate_alm.phantom.structures import Ellipsoid, Tissue
 
-LESION = Tissue(t2w=190, s0=1000, adc=0.0006)
+LESION = Tissue(t2w=190, s0=1050, adc=0.00055)
 LOOK_ALIKES = {
     "inflammation": Tissue(t2w=190, s0=780, adc=0.00145),  # dark on T2, diffusion nearly free
     "stromal nodule": Tissue(t2w=230, s0=700, adc=0.00118),  # a mild drop of the ADC
 }
-LOOK_ALIKE_SHARE = 0.5
+LOOK_ALIKE_SHARE = 0.4
 RADIUS_MM = (5.0, 9.0)
-CASE_CONSPICUITY = (0.4, 1.0)
+# most findings are plain, some are all but hidden: the hidden ones keep the AUC below 1
+PLAIN_CONSPICUITY = (0.7, 1.0)
+FAINT_CONSPICUITY = (0.1, 0.4)
+FAINT_SHARE = 0.3
 PERIPHERAL_SHARE = 0.7
 
 
@@ -60,7 +63,9 @@ def draw_finding(
     stretch = generator.uniform(0.8, 1.25, 3)
     semi_axes = radius * stretch / np.prod(stretch) ** (1 / 3)
     x, y, z = generator.uniform(-40, 40, 3)
-    strength = min(1.0, conspicuity * float(generator.uniform(*CASE_CONSPICUITY)))
+    faint = generator.random() < FAINT_SHARE
+    own = float(generator.uniform(*(FAINT_CONSPICUITY if faint else PLAIN_CONSPICUITY)))
+    strength = min(1.0, conspicuity * own)
     body = Ellipsoid(tissue, centre, semi_axes, rotation((x, y, z)), edge_mm=2.5, strength=strength)
     return Finding(kind, centre, radius, strength, body)
 

@@ -1,0 +1,46 @@
+"""Precision and memory order live in the inferer."""
+
+import pytest
+import torch
+from torch import nn
+
+from prostate_alm.training import AutocastInferer
+
+
+class Probe(nn.Module):
+    """Remembers what it was given and computes in whatever autocast asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.seen = image
+        logits = self.linear(image.flatten(2).mean(2))
+        self.dtype = logits.dtype
+        return logits
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_the_network_runs_in_the_precision_and_logits_come_in_float32(precision: str) -> None:
+    network = Probe()
+    logits = AutocastInferer(precision)(torch.ones(3, 2, 4, 4), network)
+    assert network.dtype == getattr(torch, precision)
+    assert (logits.dtype, logits.shape) == (torch.float32, (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("image", "order"),
+    [(torch.ones(2, 2, 4, 4), torch.channels_last), (torch.ones(2, 2, 4, 4, 4), torch.channels_last_3d)],
+)
+def test_channels_last_reaches_the_network(image: torch.Tensor, order: torch.memory_format) -> None:
+    network = Probe()
+    AutocastInferer(channels_last=True)(image, network)
+    assert network.seen.is_contiguous(memory_format=order)
+    AutocastInferer()(image, network)
+    assert network.seen is image
+
+
+def test_another_precision_is_rejected() -> None:
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, float16, got 'int8'"):
+        AutocastInferer("int8")

@@ -1,0 +1,172 @@
+"""A run that was cut off ends in the same bits as one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from prostate_alm.bundle import run_workflow
+from prostate_alm.training import ARMS, CaseDataset, train
+from prostate_alm.training.checkpoint import RESULT, STATE, WEIGHTS
+
+DROPOUT = {"member_def::dropout": 0.3}  # dropout draws from torch's global generator
+
+
+def run_stage(arm: str, folder: Path, run: tiny.Run, **overrides: Any) -> None:
+    start = {} if arm == "base" else {"start_from": str(run.folder / "members" / "00" / "base" / WEIGHTS)}
+    places = {"dataset_dir": str(run.cohort.folder), "cache_dir": str(run.folder / "cache"), "output_dir": str(folder)}
+    run_workflow(tiny.BUNDLE, ARMS[arm], tiny.OVERRIDES | DROPOUT | places | start | overrides)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    content = json.loads((folder / RESULT).read_text())
+    del content["seconds"]
+    return content
+
+
+def state(folder: Path) -> dict[str, Any]:
+    content = torch.load(folder / STATE, weights_only=True)
+    del content["seconds"]
+    return content
+
+
+def assert_same_stage(ours: Path, wanted: Path) -> None:
+    assert result(ours) == result(wanted)  # the history and the hash of the weights
+    assert (ours / WEIGHTS).read_bytes() == (wanted / WEIGHTS).read_bytes()
+    weights = [torch.load(folder / WEIGHTS, weights_only=True) for folder in (ours, wanted)]
+    assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
+    assert repr(state(ours)) == repr(state(wanted))
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_run: tiny.Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Four epochs at one go, by arm."""
+    folders = {arm: tmp_path_factory.mktemp("straight") / arm for arm in ("base", "alm")}
+    for arm, folder in folders.items():
+        run_stage(arm, folder, tiny_run, max_epochs=4)
+    return folders
+
+
+@pytest.mark.parametrize("arm", ["base", "alm"])
+def test_two_epochs_and_two_more_are_four(arm: str, tiny_run: tiny.Run, straight: dict[str, Path], fresh: Path) -> None:
+    run_stage(arm, fresh, tiny_run, max_epochs=2)
+    assert len(result(fresh)["history"]) == 2
+    run_stage(arm, fresh, tiny_run, max_epochs=4)
+    assert_same_stage(fresh, straight[arm])
+
+
+@pytest.mark.parametrize("arm", ["base", "alm"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_stage_cut_off_within_an_epoch_goes_on(
+    arm: str, epoch: int, tiny_run: tiny.Run, straight: dict[str, Path], fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, get = 0, CaseDataset.__getitem__
+
+    def cut_off(self: CaseDataset, key: Any) -> dict[str, Any]:
+        nonlocal drawn
+        drawn += isinstance(key, tuple) and key[0] == epoch
+        if drawn == 6:  # in the second batch: multipliers of the first were raised
+            raise KeyboardInterrupt
+        return get(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CaseDataset, "__getitem__", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(arm, fresh, tiny_run, max_epochs=4)
+    assert not (fresh / RESULT).exists()
+    assert (fresh / STATE).exists() == (epoch > 1)
+    run_stage(arm, fresh, tiny_run, max_epochs=4)
+    assert_same_stage(fresh, straight[arm])
+
+
+def test_multipliers_and_penalty_are_in_the_state(straight: dict[str, Path]) -> None:
+    extra = state(straight["alm"])["parts"]["loss"]["_extra_state"]
+    last = result(straight["alm"])["history"][-1]
+    assert extra["multipliers"]["values"].numel() > 0
+    assert float(extra["multipliers"]["values"].max()) == last["largest_multiplier"] > 0
+    assert extra["schedule"]["previous_auc"] == last["val_auc"]
+
+
+def test_early_stopping_that_had_triggered_trains_no_further_epoch(tiny_run: tiny.Run, fresh: Path) -> None:
+    run_stage("base", fresh, tiny_run, max_epochs=30, patience=2)
+    before, bytes_before = result(fresh), (fresh / STATE).read_bytes()
+    assert before["epochs"] == before["best_epoch"] + 2 < 30
+    (fresh / RESULT).unlink()  # as if killed before the result was written
+    run_stage("base", fresh, tiny_run, max_epochs=30, patience=2)
+    assert result(fresh) == before
+    assert (fresh / STATE).read_bytes() == bytes_before
+
+
+LONGER = tiny.settings(epochs=6, constrained_epochs=6)
+TRAIN = """
+import sys
+from pathlib import Path
+from prostate_alm.bundle import find_bundle
+from prostate_alm.training import TrainingSettings, train
+if __name__ == "__main__":
+    settings = TrainingSettings(members=2, seed=5, epochs=6, constrained_epochs=6, overrides=eval(sys.argv[3]))
+    train(sys.argv[1], sys.argv[2], find_bundle("prostate_dce_classification"), settings, processes=int(sys.argv[4]))
+"""
+
+
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_when(appears: str, run: tiny.Run, folder: Path, processes: int) -> None:
+    """Start a training in a process group of its own, and kill its first process as soon as a file appears."""
+    command = [sys.executable, "-c", TRAIN, str(run.cohort.folder), str(folder), repr(tiny.OVERRIDES), str(processes)]
+    process = subprocess.Popen(command, start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    try:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob(appears)):
+            assert process.poll() is None, "the training ended before the file appeared"
+            assert time.monotonic() < deadline
+            time.sleep(0.003)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 20
+        while alive(process.pid):  # workers end with the process that started them
+            assert time.monotonic() < deadline, "workers outlive a killed training"
+            time.sleep(0.02)
+    finally:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_run: tiny.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(tiny_run.cohort.folder, folder, tiny.BUNDLE, LONGER, processes=1)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arm", "processes"), [("base", 1), ("alm", 2)])
+def test_sigkill_in_either_stage_changes_no_bit(
+    arm: str, processes: int, tiny_run: tiny.Run, uninterrupted: Path, fresh: Path
+) -> None:
+    kill_when(f"members/*/{arm}/{STATE}", tiny_run, fresh, processes)
+    unfinished = [folder for folder in fresh.glob("members/*/*") if not (folder / RESULT).exists()]
+    assert unfinished
+    assert not (fresh / "bundle").exists()
+    train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, LONGER, processes=1)
+    for member in ("00", "01"):
+        for name in ARMS:
+            assert_same_stage(fresh / "members" / member / name, uninterrupted / "members" / member / name)
+    for model in ("model.pt", "model_base.pt", "model_continued.pt"):
+        assert (fresh / "bundle/models" / model).read_bytes() == (uninterrupted / "bundle/models" / model).read_bytes()
+    assert (fresh / "bundle/hashes.json").read_text() == (uninterrupted / "bundle/hashes.json").read_text()
