@@ -73,6 +73,20 @@ def _head(features: int, hidden: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1))
 
 
+def _initialise(network: nn.Module) -> None:
+    """He initialisation (He et al. 2015) with zero biases, and a small last layer, so that logits start near 0.
+
+    torch's default leaves a small 3D network on a plateau for its first 15 to 20 epochs.
+    """
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+    *_, weight, _ = network.parameters()
+    nn.init.normal_(weight, std=0.05)
+
+
 class CascadeCNN(nn.Module):
     """One cascade and a fully connected head: the paper's network for CIFAR10.
 
@@ -107,6 +121,7 @@ class CascadeCNN(nn.Module):
         super().__init__()
         self.path = ConvCascade(spatial_shape, in_channels, channels, pooling, kernel_size)
         self.head = _head(self.path.features, hidden, dropout)
+        _initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, 1)."""
@@ -156,6 +171,7 @@ class DualPathCNN(nn.Module):
         self.t2w_path = ConvCascade(spatial_shape, 1, channels, pooling, kernel_size)
         self.dwi_path = ConvCascade(spatial_shape, dwi_channels, channels, pooling, kernel_size)
         self.head = _head(self.t2w_path.features + self.dwi_path.features, hidden, dropout)
+        _initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, 1)."""

@@ -29,6 +29,7 @@ GRIDS = {"t2w": ((24, 24, 8), (4.0, 4.0, 3.0))} | {
 
 def make_cohort(folder: Path, labels: Sequence[int], first: int = 0) -> Cohort:
     """Noise, and in the positives' DWI a brighter cube; every case is a patient of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
     cases: list[Case] = []
     for number, label in enumerate(labels, start=first):
         generator = np.random.default_rng(number)

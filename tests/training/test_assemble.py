@@ -41,7 +41,9 @@ def test_its_logit_is_the_mean_of_the_members_logits(arm: str, tiny_run: tiny.Ru
     logits: list[float] = []
     image = predictor.image(tiny_run.cohort.data()[1])
     for member in ("00", "01"):
-        network = DualPathCNN((12, 12, 4), channels=design["channels"], pooling=design["pooling"], hidden=design["hidden"])
+        network = DualPathCNN(
+            (12, 12, 4), channels=design["channels"], pooling=design["pooling"], hidden=design["hidden"]
+        )
         load_weights(network, tiny_run.folder / "members" / member / arm / "model.pt")
         with torch.inference_mode():
             logits.append(float(network.eval()(image[None]).reshape(())))

@@ -3,10 +3,11 @@
 import math
 import operator
 import os
+import threading
 
 import pytest
 
-from prostate_alm.training import run_tasks
+from prostate_alm.training import engine, run_tasks
 
 
 def test_one_process_runs_tasks_here_one_after_another() -> None:
@@ -24,6 +25,12 @@ def test_no_tasks_give_no_results() -> None:
 def test_an_error_in_this_process_comes_through() -> None:
     with pytest.raises(ValueError, match="math domain"):
         list(run_tasks(math.sqrt, [-1.0], processes=3))
+
+
+def test_the_first_process_does_not_wait_for_a_parent() -> None:
+    before = threading.active_count()
+    engine._end_with_parent()
+    assert threading.active_count() == before
 
 
 @pytest.mark.slow

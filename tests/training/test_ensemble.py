@@ -79,7 +79,10 @@ def test_two_trainings_in_one_run_folder_are_refused(tiny_run: tiny.Run) -> None
         ({"seed": -1}, "seed must be 0 or more"),
         ({"epochs": 0}, "at least one epoch"),
         ({"constrained_epochs": -2}, "at least one epoch"),
-        ({"overrides": {"batchsize": 4}}, r"batchsize is no key of the bundle's train\.json, continued\.json, alm\.json"),
+        (
+            {"overrides": {"batchsize": 4}},
+            r"batchsize is no key of the bundle's train\.json, continued\.json, alm\.json",
+        ),
         ({"class_ratio": "1:1000"}, "choose another ratio"),
         ({"class_ratio": "many"}, "class ratio"),
     ],
@@ -98,7 +101,9 @@ def test_a_key_of_the_constraint_is_none_without_the_constraint(tiny_run: tiny.R
 
 
 @pytest.mark.parametrize(("labels", "message"), [([], "has no case"), ([0, 0, 0, 1], "1 patients have label 1")])
-def test_cohorts_that_cannot_be_trained_are_refused(labels: list[int], message: str, tmp_path: Path, fresh: Path) -> None:
+def test_cohorts_that_cannot_be_trained_are_refused(
+    labels: list[int], message: str, tmp_path: Path, fresh: Path
+) -> None:
     Cohort(tmp_path, tiny.make_cohort(tmp_path / "all", labels).cases).save()
     with pytest.raises(UsageError, match=message):
         train(tmp_path, fresh, tiny.BUNDLE, tiny.settings())
@@ -152,7 +157,9 @@ def test_the_best_epoch_is_the_earliest_with_the_best_auc(tiny_run: tiny.Run) ->
         assert [row["epoch"] for row in result["history"]] == list(range(1, result["epochs"] + 1))
 
 
-def test_continued_and_alm_draw_the_same_batches(tiny_run: tiny.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continued_and_alm_draw_the_same_batches(
+    tiny_run: tiny.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draws: dict[str, list[tuple[Any, ...]]] = {}
     get, arm = CaseDataset.__getitem__, ""
 

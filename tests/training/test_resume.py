@@ -105,6 +105,20 @@ def test_early_stopping_that_had_triggered_trains_no_further_epoch(tiny_run: tin
     assert (fresh / STATE).read_bytes() == bytes_before
 
 
+@pytest.mark.parametrize(("interval", "kept"), [(0, None), (3, 3)])
+def test_states_are_written_as_rarely_as_told_and_the_result_is_the_same(
+    interval: int, kept: int | None, tiny_run: tiny.Run, straight: dict[str, Path], fresh: Path
+) -> None:
+    run_stage("base", fresh, tiny_run, max_epochs=4, **{"train::handlers::2::state_interval": interval})
+    assert (state(fresh)["epoch"] if (fresh / STATE).exists() else None) == kept
+    assert result(fresh) == result(straight["base"])
+    assert (fresh / WEIGHTS).read_bytes() == (straight["base"] / WEIGHTS).read_bytes()
+    if kept is not None:
+        (fresh / RESULT).unlink()  # as if killed in epoch 4
+        run_stage("base", fresh, tiny_run, max_epochs=4)
+        assert_same_stage(fresh, straight["base"])
+
+
 LONGER = tiny.settings(epochs=6, constrained_epochs=6)
 TRAIN = """
 import sys

@@ -1,0 +1,74 @@
+"""The frame: help, mistakes in one line, exit codes, and no heavy import before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from prostate_alm import errors
+from prostate_alm.cli import console
+
+COMMANDS = ["demo", "phantom", "inspect", "prepare", "train", "calibrate", "evaluate", "triage"]
+
+
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["cifar10", "reproduce"]])
+def test_every_command_has_help_with_an_example(prostate_alm, command):
+    code, out, _ = prostate_alm(*command, "--help")
+    assert code == 0
+    assert "Example" in out
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "torch monai ignite pydicom nibabel scipy matplotlib numpy".split()
+    script = (
+        "import sys; from prostate_alm.cli import console; from prostate_alm.cli.app import app\n"
+        "console.guarded(lambda: app(['--help']))\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.rstrip().endswith("[]")
+
+
+def test_an_unknown_command_is_a_usage_error(prostate_alm):
+    assert prostate_alm("no-such-command")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError, 2),
+        (errors.NoInputError, 4),
+        (errors.ModelError, 5),
+        (errors.OutputError, 6),
+        (errors.RefusedError, 7),
+        (errors.IntegrityError, 8),
+        (ValueError, 1),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(capsys, error, code):
+    def fail() -> None:
+        raise error("what is wrong,\n   where, what to do")
+
+    assert console.guarded(fail) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "error: what is wrong, where, what to do\n" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_debug_shows_the_traceback(prostate_alm, tmp_path, monkeypatch):
+    monkeypatch.setitem(console._shown, "traceback", False)
+    code, _, err = prostate_alm("--debug", "inspect", tmp_path)
+    assert code == 4
+    assert "Traceback" in err
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", ""])
+def test_an_unknown_device_is_refused(name):
+    with pytest.raises(errors.UsageError, match="device"):
+        console.torch_device(name)
+
+
+def test_devices():
+    assert console.torch_device("cpu") == "cpu"
+    assert console.torch_device("auto") in {"cpu", "cuda:0"}
