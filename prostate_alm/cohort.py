@@ -80,13 +80,23 @@ class Cohort:
         return write_json(self.folder / MANIFEST, content)
 
     def data(self, cases: Iterable[Case] | None = None) -> list[dict[str, Any]]:
-        """The data list that MONAI reads: image paths made absolute, `label` (float) and `case_id`."""
+        """The data list that MONAI reads: image paths made absolute, `label` (float) and `case_id`.
+
+        Raises:
+            NoInputError: if a volume is missing.
+        """
         return [
-            {name: str((self.folder / path).resolve()) for name, path in case.images.items()}
+            self._images(case)
             | ({} if case.label is None else {"label": float(case.label)})
             | {"case_id": case.case_id}
             for case in (self.cases if cases is None else cases)
         ]
+
+    def _images(self, case: Case) -> dict[str, Any]:
+        for path in case.images.values():
+            if not (self.folder / path).is_file():
+                raise NoInputError(f"cohort {self.folder}: {path} is missing; run 'prostate-alm prepare' again")
+        return {name: str((self.folder / path).resolve()) for name, path in case.images.items()}
 
 
 @dataclass(frozen=True)

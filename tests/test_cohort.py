@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +25,7 @@ from prostate_alm.cohort import (
 from prostate_alm.errors import NoInputError, UsageError
 
 
-def cases_of(labels: list[int | None], patients: list[int] | None = None) -> list[Case]:
+def cases_of(labels: Sequence[int | None], patients: list[int] | None = None) -> list[Case]:
     patients = patients or list(range(len(labels)))
     return [
         Case(f"c{index:03d}", f"p{patient:03d}", label, {"t2w": f"volumes/c{index}/t2w.nii.gz"})
@@ -32,8 +33,11 @@ def cases_of(labels: list[int | None], patients: list[int] | None = None) -> lis
     ]
 
 
-def cohort_at(folder: Path, labels: list[int | None]) -> Cohort:
+def cohort_at(folder: Path, labels: Sequence[int | None]) -> Cohort:
     cohort = Cohort(folder, tuple(cases_of(labels)))
+    for case in cohort.cases:
+        (folder / case.images["t2w"]).parent.mkdir(parents=True)
+        (folder / case.images["t2w"]).touch()
     cohort.save()
     return cohort
 
@@ -55,6 +59,14 @@ def test_the_data_list_has_absolute_paths_and_labels_where_known(tmp_path: Path)
     assert rows == load_data(str(tmp_path))
     assert rows[0] == {"t2w": str(tmp_path.resolve() / "volumes/c0/t2w.nii.gz"), "label": 1.0, "case_id": "c000"}
     assert "label" not in rows[1]
+
+
+def test_a_missing_volume_is_one_clear_error(tmp_path: Path) -> None:
+    cohort = cohort_at(tmp_path, [1, 0])
+    (tmp_path / "volumes/c1/t2w.nii.gz").unlink()
+    with pytest.raises(NoInputError, match=r"volumes/c1/t2w\.nii\.gz is missing; run 'prostate-alm prepare' again"):
+        cohort.data()
+    assert len(cohort.data(cohort.cases[:1])) == 1
 
 
 def test_a_folder_without_manifest_is_no_cohort(tmp_path: Path) -> None:

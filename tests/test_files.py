@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -166,4 +165,4 @@ def test_a_folder_is_locked_against_another_process_until_that_ends(tmp_path: Pa
         with lock_folder(tmp_path):
             pass
     with lock_folder(tmp_path):
-        assert os.listdir(tmp_path) == [".lock"]
+        assert names(tmp_path) == [".lock"]

@@ -1,6 +1,7 @@
 """One divisor for all b-values, and features that do not depend on the scale."""
 
 import math
+from collections.abc import Hashable
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from prostate_alm.transforms import CHANNELS, NormalizeDwid, image_features
 KEYS = ("dwi_b100", "dwi_b600", "dwi_b1000")
 
 
-def dwi(scale: float = 1.0) -> dict[str, torch.Tensor]:
+def dwi(scale: float = 1.0) -> dict[Hashable, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     b100 = scale * (50 + 50 * torch.rand(1, 6, 5, 4, generator=generator))
     return {"dwi_b100": b100, "dwi_b600": 0.5 * b100, "dwi_b1000": 0.25 * b100, "label": torch.tensor(1.0)}

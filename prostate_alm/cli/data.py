@@ -2,7 +2,6 @@
 
 import json
 import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,6 @@ from prostate_alm.cli import console
 from prostate_alm.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from prostate_alm.studies import StudyFiles, StudyReading
 
 SOME_BROKEN = 3
@@ -76,7 +73,7 @@ def prepare(
     from prostate_alm.prepare import prepare as run
     from prostate_alm.studies import Keys
 
-    with _progress("reading studies") as advance:
+    with console.progress("reading studies") as advance:
         done = run(
             studies, labels, out, keys=Keys.of_site(), harmonise=harmonise, processes=processes, progress=advance
         )
@@ -123,17 +120,6 @@ def _b_values(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"\d{1,5}(,\d{1,5})*", text):
         raise UsageError(f"--b-values {text!r} is not a list such as 100,600,1000")
     return tuple(sorted({int(b) for b in text.split(",")}))
-
-
-@contextmanager
-def _progress(title: str) -> "Iterator[Callable[[int, int], None]]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    quiet = not console.stderr.is_terminal
-    with Progress(*columns, console=console.stderr, transient=True, disable=quiet) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _name_skipped(found: "StudyFiles") -> None:

@@ -23,12 +23,12 @@ class _Part:
 
 
 PARTS = (
-    _Part("training", 72, "1:2", 1),
+    _Part("training", 60, "1:2", 1),
     _Part("calibration", 30, "4:1", 2),
-    _Part("test", 60, "1:2", 3),
+    _Part("test", 48, "1:2", 3),
     _Part("new", 2, "1:1", 4),
 )
-MEMBERS, EPOCHS, CONSTRAINED_EPOCHS = 4, 40, 20
+MEMBERS, EPOCHS, CONSTRAINED_EPOCHS = 4, 35, 15
 SALT = b"prostate_alm demo: nobody to protect"
 
 
@@ -78,7 +78,9 @@ def _prepare(out: Path, part: _Part) -> None:
     write_cohort(
         folder / "dicom", studies=part.studies, class_ratio=part.class_ratio, dialect="siemens", seed=part.seed
     )
-    prepare(folder / "dicom" / "studies", folder / "dicom" / "labels.csv", folder / "cohort", keys=Keys(SALT))
+    labels = folder / "dicom" / "labels.csv"
+    with console.progress(f"reading the {part.name} studies") as advance:
+        prepare(folder / "dicom" / "studies", labels, folder / "cohort", keys=Keys(SALT), progress=advance)
     console.note(f"{part.name}: {part.studies} studies")
 
 

@@ -29,7 +29,8 @@ def evaluate_run(
     cohort = Cohort.load(cohort_folder)
     predictor = Predictor.load(run, device)
     threshold = locked_threshold(threshold_file, predictor)
-    rows = predict_arms(run, cohort, device=device, progress=console.note)
+    with console.progress("scoring studies") as advance:
+        rows = predict_arms(run, cohort, device=device, progress=advance)
     report = write_report(
         out,
         rows,

@@ -25,7 +25,7 @@ def write_report(
     Args:
         out: folder for the three files.
         predictions: rows (case_id, label, arm, logit); the arms hold the same cases.
-        notice: a warning for the first screen, or empty.
+        notice: a warning that every file repeats, or empty.
         threshold: locked threshold of the main arm's model; None reports oracle figures alone.
         provenance: model name, version, hashes, cohort, as the last table of the page shows them.
         main_arm: the arm that the report answers for.
@@ -42,8 +42,9 @@ def write_report(
     main = next(summary for summary in summaries if summary.arm == main_arm)
     page = Page(summaries, main, threshold, notice, provenance).html()
     folder = output_folder(out)
-    write_csv(folder / "predictions.csv", Prediction._fields, _rows(summaries))
-    write_json(folder / "metrics.json", figure_rows(summaries))
+    warned = {"notice": notice} if notice else {}
+    write_csv(folder / "predictions.csv", [*Prediction._fields, *warned], (row | warned for row in _rows(summaries)))
+    write_json(folder / "metrics.json", [row | warned for row in figure_rows(summaries)])
     return write_text(folder / "report.html", page)
 
 

@@ -14,7 +14,11 @@ from prostate_alm.training.stages import ARMS
 
 
 def predict_arms(
-    model: Path | str, cohort: Cohort, *, device: str = "cpu", progress: Callable[[str], None] = lambda _: None
+    model: Path | str,
+    cohort: Cohort,
+    *,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[dict[str, Any]]:
     """Logits of every labelled case by every arm that the model holds.
 
@@ -22,7 +26,7 @@ def predict_arms(
         model: a run or a bundle.
         cohort: labelled cases.
         device: a torch device.
-        progress: called with one line per arm.
+        progress: called with (cases done, cases in all).
 
     Returns:
         Rows `case_id`, `label`, `arm`, `logit`, the arms in the order base, continued, alm.
@@ -38,7 +42,7 @@ def predict_arms(
         image = next(iter(predictors.values())).image(case)
         for arm, predictor in predictors.items():
             logits[arm].append(predictor.logit(image))
-        progress(f"case {count} of {len(cohort.cases)}")
+        progress(count, len(cohort.cases))
     return [
         {"case_id": case.case_id, "label": case.label, "arm": arm, "logit": logit}
         for arm, values in logits.items()

@@ -7,7 +7,6 @@ import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor
 
-
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

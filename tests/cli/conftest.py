@@ -9,7 +9,9 @@ from prostate_alm.cli.app import app
 
 
 @pytest.fixture
-def prostate_alm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def prostate_alm(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     """Run a command line; gives the exit code, stdout and stderr."""
     monkeypatch.setenv("PROSTATE_ALM_SALT", "a salt for the tests")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.checkpoint import checkpoint
 
 from prostate_alm.losses import ALMLoss, AsymmetricFocalLoss, BCELoss
@@ -22,7 +22,7 @@ def eq_8(
     logits: Tensor, labels: list[int], ids: list[str], multipliers: Lambdas, penalty: float, margin: float
 ) -> tuple[Tensor, dict[int, float]]:
     """The loss over BCE, pair by pair, and q by position."""
-    total = F.binary_cross_entropy_with_logits(logits, torch.tensor(labels, dtype=logits.dtype))
+    total = binary_cross_entropy_with_logits(logits, torch.tensor(labels, dtype=logits.dtype))
     positives = [index for index, label in enumerate(labels) if label == 1]
     negatives = [index for index, label in enumerate(labels) if label == 0]
     amounts: dict[int, float] = {}
@@ -30,9 +30,9 @@ def eq_8(
         q = torch.zeros((), dtype=logits.dtype)
         for k in negatives:
             gap = margin - (logits[j] - logits[k])
-            if float(gap) > 0:
+            if float(gap.detach()) > 0:
                 q = q + gap
-        amounts[j] = float(q)
+        amounts[j] = float(q.detach())
         pairs = len(positives) * len(negatives)
         if pairs:
             total = total + penalty * q**2 / (2 * pairs) + multipliers.get(ids[j], 0.0) * q / pairs
@@ -256,7 +256,7 @@ def test_low_precision_logits_are_paired_in_float32(dtype: torch.dtype) -> None:
 
 def test_any_base_loss_will_do() -> None:
     class Mean(nn.Module):
-        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        def forward(self, logits: Tensor, _labels: Tensor) -> Tensor:
             return logits.mean()
 
     loss = ALMLoss(Mean(), margin=1.0, penalty=0.5)

@@ -87,6 +87,13 @@ def test_the_first_screen_has_question_answer_notice_and_kind(tmp_path):
     assert THRESHOLD.promise in first
 
 
+def test_every_file_repeats_the_notice(tmp_path):
+    write_report(tmp_path, three_arms(), notice=NOTICE, threshold=THRESHOLD, provenance={})
+    assert all(row["notice"] == NOTICE for row in json.loads((tmp_path / "metrics.json").read_text()))
+    lines = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert all(NOTICE in line for line in lines[1:])
+
+
 def test_without_notice_or_threshold_the_page_says_what_is_missing(tmp_path):
     page = read(write_report(tmp_path, three_arms(), notice="", threshold=None, provenance={}))
     assert "none given No locked threshold came with this evaluation" in page.text

@@ -23,11 +23,13 @@ def bundle_augmentation() -> Compose:
     return parser.get_parsed_content("augmentation")
 
 
-def dataset(ids: list[str] = IDS, **options: int) -> CaseDataset:
+def dataset(ids: list[str] = IDS, seed: int = 0, stage: int = 0) -> CaseDataset:
     """Every case has the same image, so that a difference comes from the draw."""
     image = torch.linspace(0, 1, 4 * 8 * 8 * 4).reshape(4, 8, 8, 4)
     cases = [{"case_id": case_id} for case_id in ids]
-    return CaseDataset(cases, lambda case: {**case, "image": image.clone()}, bundle_augmentation(), **options)
+    return CaseDataset(
+        cases, lambda case: {**case, "image": image.clone()}, bundle_augmentation(), seed=seed, stage=stage
+    )
 
 
 def drawn(data: CaseDataset, epoch: int, index: int) -> torch.Tensor:

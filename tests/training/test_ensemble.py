@@ -61,6 +61,7 @@ def test_a_run_that_was_started_otherwise_is_left_alone(tiny_run: tiny.Run) -> N
 
 
 def test_another_cohort_in_the_same_run_is_refused(tiny_run: tiny.Run, tmp_path: Path) -> None:
+    (tmp_path / "volumes").symlink_to(tiny_run.cohort.folder / "volumes")
     Cohort(tmp_path, tiny_run.cohort.cases[:-1]).save()
     with pytest.raises(UsageError, match="another cohort_sha256"):
         train(tmp_path, tiny_run.folder, tiny.BUNDLE, tiny_run.settings, processes=1)

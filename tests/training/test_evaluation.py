@@ -22,8 +22,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 def test_every_arm_scores_every_case(tiny_run: tiny.Run, others: Cohort) -> None:
-    lines: list[str] = []
-    rows = predict_arms(tiny_run.folder, others, progress=lines.append)
+    steps: list[tuple[int, int]] = []
+    rows = predict_arms(tiny_run.folder, others, progress=lambda done, total: steps.append((done, total)))
     assert [row["arm"] for row in rows] == [arm for arm in ARMS for _ in others.cases]
     assert [(row["case_id"], row["label"]) for row in rows[:4]] == [(case.case_id, case.label) for case in others.cases]
     for arm in ARMS:
@@ -31,7 +31,7 @@ def test_every_arm_scores_every_case(tiny_run: tiny.Run, others: Cohort) -> None
         logits = [predictor.logit(predictor.image(case)) for case in others.data()]
         assert [row["logit"] for row in rows if row["arm"] == arm] == logits
         assert all(map(math.isfinite, logits))
-    assert lines[-1] == "case 4 of 4"
+    assert steps == [(done, 4) for done in (1, 2, 3, 4)]
 
 
 def test_evaluation_and_calibration_need_labels(tiny_run: tiny.Run, others: Cohort) -> None:
