@@ -18,6 +18,7 @@ from prostate_alm.errors import IntegrityError, ModelError, UserError
 from prostate_alm.files import sha256, write_json
 
 HASHES = "hashes.json"
+MAIN_ARM = "alm"
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -179,17 +180,18 @@ class Predictor:
         self.name: str = metadata["name"]
         self.version: str = metadata["version"]
         self.notice: str = metadata.get("weights", "")
+        self.arm: str = metadata.get("arm", MAIN_ARM)
         self.sha256 = sha256(weights)
         self.required_images: tuple[str, ...] = tuple(parser["preprocessing"]["transforms"][0]["keys"])
 
     @classmethod
-    def load(cls, model: Path | str, device: str = "cpu", arm: str = "alm") -> "Predictor":
+    def load(cls, model: Path | str, device: str = "cpu", arm: str | None = None) -> "Predictor":
         """Load a bundle folder, or a run folder that holds one, after checking its hashes.
 
         Args:
             model: bundle folder, or a folder with `bundle` in it.
             device: a torch device.
-            arm: which ensemble: `alm` (default), or `base` and `continued`, kept for comparison.
+            arm: None is the ensemble that decides (`model.pt`); `other_arms` are kept for comparison.
 
         Raises:
             ModelError: if there is no bundle, or its weights do not fit.
@@ -203,10 +205,16 @@ class Predictor:
                 f"{model} is neither a bundle nor a finished run; give a folder made by 'prostate-alm train'"
             )
         check_hashes(folder)
-        weights = folder / "models" / ("model.pt" if arm == "alm" else f"model_{arm}.pt")
+        main = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8")).get("arm", MAIN_ARM)
+        weights = folder / "models" / ("model.pt" if arm in (None, main) else f"model_{arm}.pt")
         if not weights.is_file():
             raise ModelError(f"bundle {folder.name} has no weights models/{weights.name}; train the model first")
         return cls(folder, weights, device)
+
+    @property
+    def other_arms(self) -> tuple[str, ...]:
+        """Arms whose ensembles are kept beside the one that decides."""
+        return tuple(path.stem.removeprefix("model_") for path in sorted((self.folder / "models").glob("model_*.pt")))
 
     @property
     def threshold_file(self) -> Path:

@@ -62,6 +62,12 @@ def whole_file(path: Path | str) -> Iterator[Path]:
             part.unlink()
 
 
+def discard_parts(folder: Path | str) -> None:
+    """Remove what killed processes left half-written below a folder; call it only while holding the folder's lock."""
+    for part in Path(folder).rglob(".*.part.*"):
+        part.unlink(missing_ok=True)
+
+
 def write_text(path: Path | str, text: str) -> Path:
     """Write a UTF-8 text file whole or not at all."""
     with whole_file(path) as part:

@@ -48,7 +48,7 @@ class ConvCascade(nn.Sequential):
         dimensions = len(spatial_shape)
         if len(channels) != len(pooling) or any(len(factors) != dimensions for factors in pooling):
             raise ValueError(
-                f"pooling needs {len(channels)} stages, one for each of channels, of {dimensions} factors, got {pooling}"
+                f"pooling needs {len(channels)} stages (one for each of channels) of {dimensions} factors: {pooling}"
             )
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")

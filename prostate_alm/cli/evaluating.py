@@ -37,10 +37,11 @@ def evaluate_run(
         notice=predictor.notice,
         threshold=threshold,
         provenance=_provenance(predictor, cohort),
+        main_arm=predictor.arm,
     )
     lines = [
         f"{summary.arm}: {figure}"
-        for summary in summarise(rows, threshold=threshold)
+        for summary in summarise(rows, threshold=threshold, main_arm=predictor.arm)
         for figure in (summary.auc, summary.fpr_at_0fn, summary.fpr_at_1fn)
     ]
     if predictor.notice:

@@ -49,7 +49,7 @@ def assemble(
         weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in range(members)])
         save_tensors(part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"), weights)
     _write_inference(part, members, overrides)
-    _write_metadata(part, cohort.cases)
+    _write_metadata(part, cohort.cases, arms[-1])
     predictor = Predictor(part, part / "models" / "model.pt")
     write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor))
     write_hashes(part)
@@ -75,11 +75,14 @@ def _write_inference(folder: Path, members: int, overrides: Mapping[str, Any]) -
     write_json(path, inference)
 
 
-def _write_metadata(folder: Path, cases: Sequence[Case]) -> None:
+def _write_metadata(folder: Path, cases: Sequence[Case], arm: str) -> None:
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text(encoding="utf-8"))
     synthetic = any(case.scanner.get("model") == PHANTOM_MODEL for case in cases)
     metadata["weights"] = DEMO_NOTICE if synthetic else ""
+    metadata["arm"] = arm
+    metadata["data_source"] = f"{len(cases)} studies{', synthetic phantoms among them' if synthetic else ''}"
+    metadata["eval_metrics"] = {}
     inference = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
     metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] = inference["spatial_shape"]
     write_json(path, metadata)

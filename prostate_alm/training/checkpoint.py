@@ -1,5 +1,6 @@
 """Keeping a training stage: its best weights, everything needed to go on after a kill, and its result."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator, Trainer
 from torch import nn
 
+from prostate_alm.errors import UsageError
 from prostate_alm.files import sha256, write_json
 from prostate_alm.training.tensors import save_tensors
 
@@ -82,6 +84,8 @@ class StageCheckpoint:
     def _keep(self, engine: Engine) -> None:
         epoch, auc = engine.state.epoch, float(self.evaluator.state.metrics[self.auc_name])
         scalars = {name: float(value) for name, value in engine.state.metrics.items()}
+        if not all(map(math.isfinite, [auc, *scalars.values()])):
+            raise UsageError(f"training diverged in epoch {epoch} ({scalars}): lower learning_rate and train anew")
         self.history.append({"epoch": epoch, self.auc_name: auc, **scalars})
         if auc > self.best_auc:
             self.best_auc, self.best_epoch = auc, epoch

@@ -11,13 +11,28 @@ from monai.bundle.config_parser import ConfigParser
 import prostate_alm
 from prostate_alm.cohort import MANIFEST, Cohort, load_split
 from prostate_alm.errors import ModelError, UsageError
-from prostate_alm.files import lock_folder, output_folder, sha256, write_json
+from prostate_alm.files import discard_parts, lock_folder, output_folder, sha256, write_json
 from prostate_alm.losses import BASE_LOSSES
 from prostate_alm.training.assemble import assemble
 from prostate_alm.training.engine import run_tasks
 from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
 
 RUN = "run.json"
+RESERVED = frozenset(
+    [
+        "bundle_root",
+        "cache_dir",
+        "class_ratio",
+        "dataset_dir",
+        "member",
+        "member_seed",
+        "output_dir",
+        "seed",
+        "stage",
+        "start_from",
+    ]
+)
+"""Config ids that splits, draws and resuming depend on."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ def train(
     _check(settings, bundle, cohort)
     run = output_folder(run_folder).resolve()
     with lock_folder(run):
+        discard_parts(run)
         _record(run, settings, cohort, bundle)
         tasks = [_task(run, bundle, cohort, settings, member) for member in range(settings.members)]
         for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes), start=1):
@@ -98,6 +114,8 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
         raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
     parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
     for key in settings.overrides:
+        if key in RESERVED:
+            raise UsageError(f"{key} is set by the run itself and cannot be overridden")
         if key not in parser:
             raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")
     if not cohort.cases:

@@ -6,7 +6,7 @@ from typing import Any
 
 from prostate_alm.bundle import Predictor
 from prostate_alm.cohort import MANIFEST, Cohort
-from prostate_alm.errors import ModelError, RefusedError, UsageError
+from prostate_alm.errors import RefusedError, UsageError
 from prostate_alm.files import output_folder, sha256
 from prostate_alm.operating_point import Threshold, certify
 from prostate_alm.training.ensemble import trained_patients
@@ -36,10 +36,12 @@ def predict_arms(
         ModelError: if the model does not fit.
     """
     _require_labels(cohort)
-    predictors = {arm: predictor for arm in ARMS if (predictor := _load(model, device, arm)) is not None}
+    main = Predictor.load(model, device)
+    found = {main.arm: main} | {arm: Predictor.load(model, device, arm) for arm in main.other_arms}
+    predictors = {arm: found[arm] for arm in ARMS if arm in found}
     logits: dict[str, list[float]] = {arm: [] for arm in predictors}
     for count, case in enumerate(cohort.data(), start=1):
-        image = next(iter(predictors.values())).image(case)
+        image = main.image(case)
         for arm, predictor in predictors.items():
             logits[arm].append(predictor.logit(image))
         progress(count, len(cohort.cases))
@@ -87,15 +89,6 @@ def save_threshold(threshold: Threshold, path: Path | str) -> Path:
     """Write a locked threshold whole, making its folder if need be."""
     output_folder(Path(path).parent)
     return threshold.save(path)
-
-
-def _load(model: Path | str, device: str, arm: str) -> Predictor | None:
-    try:
-        return Predictor.load(model, device, arm)
-    except ModelError:
-        if arm == "alm":
-            raise
-        return None
 
 
 def _require_labels(cohort: Cohort) -> None:

@@ -19,7 +19,7 @@ def test_every_command_has_help_with_an_example(prostate_alm, command):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = "torch monai ignite pydicom nibabel scipy matplotlib numpy".split()
+    heavy = ["torch", "monai", "ignite", "pydicom", "nibabel", "scipy", "matplotlib", "numpy"]
     script = (
         "import sys; from prostate_alm.cli import console; from prostate_alm.cli.app import app\n"
         "console.guarded(lambda: app(['--help']))\n"

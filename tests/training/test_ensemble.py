@@ -190,3 +190,9 @@ def test_the_base_loss_alone_gives_one_arm(tiny_run: tiny.Run, fresh: Path) -> N
     joined = torch.load(bundle / "models" / "model.pt", weights_only=True)
     alone = torch.load(fresh / "members" / "00" / "base" / "model.pt", weights_only=True)
     assert all(torch.equal(joined[f"members.0.{name}"], value) for name, value in alone.items())
+
+
+@pytest.mark.parametrize("key", ["member", "seed", "dataset_dir", "cache_dir", "stage"])
+def test_what_a_run_depends_on_cannot_be_overridden(tiny_run, fresh, key):
+    with pytest.raises(UsageError, match=key):
+        train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(overrides={key: 1}))

@@ -12,7 +12,7 @@ from prostate_alm.bundle import Predictor
 from prostate_alm.cohort import Cohort
 from prostate_alm.errors import ModelError, RefusedError, UsageError
 from prostate_alm.files import sha256
-from prostate_alm.training import ARMS, calibrate, predict_arms, save_threshold
+from prostate_alm.training import ARMS, calibrate, predict_arms, save_threshold, train
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,11 @@ def test_a_threshold_carries_the_hashes_of_model_and_cohort(tiny_run: tiny.Run, 
     content = json.loads(path.read_text())
     assert content["model_sha256"] == sha256(tiny_run.folder / "bundle" / "models" / "model.pt")
     assert content["cohort_sha256"] == sha256(others.folder / "manifest.json")
+
+
+def test_a_run_without_alm_is_evaluated_as_base(tmp_path):
+    cohort = tiny.make_cohort(tmp_path / "cohort", [0, 1, 0] * 4)
+    train(cohort.folder, tmp_path / "run", tiny.BUNDLE, tiny.settings(alm=False, epochs=1), processes=1)
+    predictor = Predictor.load(tmp_path / "run")
+    assert (predictor.arm, predictor.other_arms) == ("base", ())
+    assert {row["arm"] for row in predict_arms(tmp_path / "run", cohort)} == {"base"}
