@@ -37,10 +37,11 @@ def score_plot(
             edges[:-1], -below, widths, align="edge", color="#f6d9c2", edgecolor="#a64b00", linewidth=0.6, hatch="////"
         )
         axes.axhline(0, color=INK, linewidth=0.8)
-        height, depth = max(1, above.max()) * 1.28, max(1, below.max()) * 1.28
+        highest, lowest = max(1, above.max()), max(1, below.max())
+        room = 0.12 * (highest + lowest)  # for a caption above and below the bars
         axes.set(
             xlim=(edges[0], edges[-1]),
-            ylim=(-depth, height),
+            ylim=(-lowest - room, highest + room),
             xlabel="Score (logit; higher = more likely to need contrast)",
         )
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
