@@ -4,7 +4,12 @@ Names are loaded on first use (PEP 562): importing this package costs nothing, i
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prostate_alm.losses import ALMLoss, AsymmetricFocalLoss, BCELoss
+    from prostate_alm.metrics import auc, fpr_at_fn, fpr_at_tpr
+    from prostate_alm.networks import DualPathCNN, Ensemble
 
 __version__ = "0.1.0"
 
@@ -19,7 +24,17 @@ _HOME = {
     "fpr_at_tpr": "prostate_alm.metrics",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "ALMLoss",
+    "AsymmetricFocalLoss",
+    "BCELoss",
+    "DualPathCNN",
+    "Ensemble",
+    "__version__",
+    "auc",
+    "fpr_at_fn",
+    "fpr_at_tpr",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ A cohort folder holds `manifest.json` and the volumes that it names by relative 
 """
 
 import csv
+import hashlib
 import json
 import math
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from prostate_alm.errors import NoInputError, UsageError
-from prostate_alm.files import write_json
+from prostate_alm.files import sha256, write_json
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -78,6 +79,19 @@ class Cohort:
         cases = sorted(self.cases, key=lambda case: case.case_id)
         content = {"manifest_version": MANIFEST_VERSION, "cases": [asdict(case) for case in cases]}
         return write_json(self.folder / MANIFEST, content)
+
+    def digest(self) -> str:
+        """SHA-256 of the manifest and of every volume's bytes: another label or voxel, another digest."""
+        whole = hashlib.sha256(sha256(self.folder / MANIFEST).encode())
+        for case in self.cases:
+            for name, path in sorted(case.images.items()):
+                whole.update(f"{name} {sha256(self.folder / path)}".encode())
+        return whole.hexdigest()
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """Salted patient keys."""
+        return frozenset(case.patient_id for case in self.cases)
 
     def data(self, cases: Iterable[Case] | None = None) -> list[dict[str, Any]]:
         """The data list that MONAI reads: image paths made absolute, `label` (float) and `case_id`.

@@ -36,9 +36,11 @@ class Threshold:
         n1: calibration positives.
         rank: k, the rank of the chosen logit among them, from 1.
         margin: logits taken off the chosen one.
-        model_sha256: the weights that it belongs to.
-        cohort_sha256: hash of the calibration cases' ids.
+        model_sha256: the model that it belongs to, weights and preprocessing.
+        cohort_sha256: hash of the calibration cohort, manifest and volumes.
         excluded: cases left out of the calibration for want of a logit.
+        patients: salted keys of the calibration patients, who must not evaluate the threshold.
+        notice: what the model says of its weights, repeated in the promise.
 
     Raises:
         ValueError: if a number is outside its range or the kind is unknown.
@@ -54,6 +56,8 @@ class Threshold:
     model_sha256: str | None = None
     cohort_sha256: str | None = None
     excluded: int = 0
+    patients: tuple[str, ...] = ()
+    notice: str = ""
 
     def __post_init__(self) -> None:
         ok = math.isfinite(self.value) and 0 <= self.margin < math.inf and 1 <= self.rank <= self.n1
@@ -71,14 +75,15 @@ class Threshold:
     def promise(self) -> str:
         """What the threshold promises, and what breaks the promise, in one sentence for people."""
         bound = f"FN rate at most {self.fn_rate:.1%} with {self.confidence:.1%} confidence"
+        warning = f" ({self.notice})" if self.notice else ""
         if self.kind == "certified":
             return (
                 f"certified: {bound} ({self.n1} calibration positives), for cases exchangeable with the calibration "
-                "cohort; another vendor, protocol or mix of positives breaks it"
+                f"cohort; another vendor, protocol or mix of positives breaks it{warning}"
             )
         return (
             f"approximate: fewer members, validation-selected; aims at {bound} ({self.n1} out-of-bag positives, "
-            f"{self.excluded} cases excluded), not certified"
+            f"{self.excluded} cases excluded), not certified{warning}"
         )
 
     def to_json(self) -> str:
@@ -97,6 +102,7 @@ class Threshold:
             content = cast(dict[str, Any], json.loads(text))
             if content.pop("sha256") != _seal(content):
                 raise ValueError("its content does not match its hash")
+            content["patients"] = tuple(content["patients"])
             return cls(**{field.name: content[field.name] for field in fields(cls)})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(
@@ -141,8 +147,8 @@ def certify(
         positive_logits: of the positives of a separate calibration cohort, (n1,) or (n1, 1).
         fn_rate: a, in (0, 1).
         risk: d, in (0, 1).
-        model_sha256: the weights that made the logits.
-        cohort_sha256: hash of the calibration cases' ids.
+        model_sha256: the model that made the logits.
+        cohort_sha256: hash of the calibration cohort.
 
     Raises:
         RefusedError: if there are too few positives: n1 >= ln d / ln(1 - a) is needed.
@@ -173,8 +179,8 @@ def approximate(
         fn_rate: a, in (0, 1).
         risk: d, in (0, 1).
         excluded: cases that every member trained on, which therefore have no logit.
-        model_sha256: the weights that made the logits.
-        cohort_sha256: hash of the calibration cases' ids.
+        model_sha256: the model that made the logits.
+        cohort_sha256: hash of the calibration cohort.
 
     Raises:
         RefusedError, UsageError, ValueError: as `certify`.

@@ -1,12 +1,14 @@
 """Transforms of prostate MRI that MONAI lacks, and the intensity features that a study is checked by."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from torch import Tensor
+
+from prostate_alm.errors import NoInputError
 
 CHANNELS = ("t2w", "dwi_b100", "dwi_b600", "dwi_b1000")
 """Channel order of the network's one input tensor."""
@@ -51,6 +53,26 @@ class NormalizeDwid(MapTransform):
 def _percentile(image: Tensor, percent: float) -> float:
     ordered = image.flatten().float().sort().values
     return float(ordered[round(percent / 100 * (ordered.numel() - 1))])
+
+
+def preprocess(transform: Callable[[dict[str, Any]], Any], case: Mapping[str, Any]) -> dict[str, Any]:
+    """A case through a preprocessing; whatever goes wrong names the case.
+
+    Args:
+        transform: the deterministic preprocessing of a bundle.
+        case: paths of the volumes by sequence name, and `case_id`.
+
+    Raises:
+        NoInputError: if a volume cannot be read or preprocessed.
+    """
+    try:
+        return dict(transform(dict(case)))
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        name = case.get("case_id") or "of this study"
+        raise NoInputError(f"the volumes of case {name} cannot be preprocessed: {cause}; prepare it again") from error
 
 
 def image_features(image: Tensor) -> dict[str, float]:

@@ -13,10 +13,17 @@ import tiny
 import torch
 from torch import nn
 
-from prostate_alm import bundle
-from prostate_alm.bundle import Predictor, check_hashes, find_bundle, load_weights, run_workflow, write_hashes
+from prostate_alm.bundle import (
+    Predictor,
+    check_hashes,
+    find,
+    find_bundle,
+    load_weights,
+    model_hash,
+    run_workflow,
+    write_hashes,
+)
 from prostate_alm.errors import IntegrityError, ModelError, UsageError
-from prostate_alm.files import sha256
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def test_a_bundle_in_a_wheel_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     package = tmp_path / "site-packages" / "prostate_alm"
     (package / "_bundles" / "b" / "configs").mkdir(parents=True)
     (package / "_bundles" / "b" / "configs" / "metadata.json").write_text("{}")
-    monkeypatch.setattr(bundle, "__file__", str(package / "bundle.py"))
+    monkeypatch.setattr(find, "__file__", str(package / "bundle" / "find.py"))
     assert find_bundle("b") == package / "_bundles" / "b"
 
 
@@ -185,7 +192,8 @@ def test_a_run_or_its_bundle_can_be_loaded(part: str, trained: tiny.Run) -> None
     predictor = Predictor.load(trained.folder / part)
     metadata = json.loads((trained.folder / "bundle" / "configs" / "metadata.json").read_text())
     assert (predictor.name, predictor.version) == (metadata["name"], metadata["version"])
-    assert predictor.sha256 == sha256(trained.folder / "bundle" / "models" / "model.pt")
+    weights = trained.folder / "bundle" / "models" / "model.pt"
+    assert predictor.sha256 == model_hash(trained.folder / "bundle", weights)
     assert predictor.required_images == ("t2w", "dwi_b100", "dwi_b600", "dwi_b1000")
     assert predictor.threshold_file == trained.folder / "bundle" / "models" / "threshold.json"
     assert predictor.software == {name: version(name) for name in ("prostate-alm", "monai", "torch", "numpy")}
@@ -267,3 +275,14 @@ def test_another_error_comes_out_as_it_is(trained: tiny.Run, tmp_path: Path) -> 
     overrides = {"dataset_dir": str(trained.cohort.folder), "output_dir": str(tmp_path), "base_loss": "@nothing"}
     with pytest.raises((KeyError, RuntimeError, ValueError), match="nothing"):
         run_workflow(tiny.BUNDLE, ("train",), tiny.OVERRIDES | overrides)
+
+
+def test_another_preprocessing_is_another_model(trained: tiny.Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder / "bundle", tmp_path / "bundle")
+    config = tmp_path / "bundle" / "configs" / "inference.json"
+    weights = tmp_path / "bundle" / "models" / "model.pt"
+    before = model_hash(tmp_path / "bundle", weights)
+    config.write_text(json.dumps(json.loads(config.read_text())))  # the same content, written otherwise
+    assert model_hash(tmp_path / "bundle", weights) == before
+    config.write_text(config.read_text().replace("99.5", "99.0"))
+    assert model_hash(tmp_path / "bundle", weights) != before

@@ -7,13 +7,14 @@ WORK keeps phantoms and the run, so that a stopped call goes on. The bundle in t
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 
 from prostate_alm.bundle import find_bundle, write_hashes
 from prostate_alm.cohort import Cohort
-from prostate_alm.files import write_json
+from prostate_alm.files import write_json, write_text
 from prostate_alm.metrics import auc, fpr_at_fn
 from prostate_alm.phantom import write_cohort
 from prostate_alm.prepare import prepare
@@ -85,11 +86,12 @@ def main() -> None:
 
 
 def put_configs(made: Path, bundle: Path, measured: dict[str, dict[str, object]]) -> None:
-    """Take over what the run changed in inference.json and metadata.json, and write the measured figures down."""
+    """Take over the run's inference.json and metadata.json, and write the measured figures down."""
     path = bundle / "configs" / "inference.json"
-    inference = json.loads(path.read_text(encoding="utf-8"))
-    inference["members"] = SETTINGS.members
-    write_json(path, inference)
+    text = re.sub(r'"members": \d+', f'"members": {SETTINGS.members}', path.read_text(encoding="utf-8"))
+    if json.loads(text) != json.loads((made / "configs" / "inference.json").read_text(encoding="utf-8")):
+        raise SystemExit("the run's inference.json differs from the bundle's by more than the number of members")
+    write_text(path, text)
     metadata = json.loads((made / "configs" / "metadata.json").read_text(encoding="utf-8"))
     metadata["eval_metrics"] = {"phantom test cohort, 30 positive, 60 negative": measured}
     write_json(bundle / "configs" / "metadata.json", metadata)

@@ -1,7 +1,9 @@
 """From images to a table's rows: train the members by the bundle, predict the test set once, keep the logits."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from prostate_alm.cifar10.tables import paper_rows
 from prostate_alm.files import lock_folder, output_folder, sha256
 from prostate_alm.losses import BASE_LOSSES
 from prostate_alm.training import ARMS, MemberTask, run_tasks, train_member
-from prostate_alm.training.checkpoint import WEIGHTS
+from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
 BUNDLE = "cifar10_alm_classification"
 
@@ -95,12 +97,13 @@ def reproduce_row(
 def _parts(data: Path, bundle: Path, row: Row) -> dict[str, Any]:
     """What determines the numbers of a row: images, settings, configs and the modules that compute."""
     package = Path(__file__).resolve().parents[1]
-    modules = ["alm.py", "networks.py", "losses", "training", "cifar10/protocol.py", "cifar10/tensors.py"]
+    modules = ["alm.py", "networks.py", "losses", "training", "transforms.py", "bundle", "cifar10"]
     files = [path for name in modules for path in sorted((package / name).rglob("*.py")) or [package / name]]
     return {
         "data": read_batches(data).digest(),
         "row": repr(row),
         "configs": {path.name: sha256(path) for path in sorted((bundle / "configs").glob("*.json"))},
+        "versions": {name: version(name) for name in ("torch", "monai", "pytorch-ignite", "numpy")},
         "modules": {path.relative_to(package).as_posix(): sha256(path) for path in files},
     }
 
@@ -137,7 +140,14 @@ def paper_constraint(row: Row) -> dict[str, float]:
 def _ensemble(data: Path, bundle: Path, tasks: list[MemberTask], row: Row, arm: str) -> ArmResult:
     """The mean logits of one arm's members on the test set, which nothing before has looked at."""
     members = [_predict(data, bundle, task, row, arm, member) for member, task in enumerate(tasks)]
-    return replace(ensemble_of(members), details={"members": row.members, "epochs": row.epochs})
+    results = [json.loads((task.folder / arm / RESULT).read_text(encoding="utf-8")) for task in tasks]
+    details = {
+        "members": row.members,
+        "epochs": [result["epochs"] for result in results],
+        "validation_aucs": [result["best_auc"] for result in results],
+        "penalties_reached": [result["history"][-1].get("penalty") for result in results],
+    }
+    return replace(ensemble_of(members), details=details)
 
 
 @torch.inference_mode()

@@ -23,12 +23,13 @@ def evaluate_run(
     from prostate_alm.cohort import Cohort
     from prostate_alm.files import output_folder
     from prostate_alm.report import summarise, write_report
-    from prostate_alm.training import predict_arms
+    from prostate_alm.training import predict_arms, refuse_shared_patients
 
-    output_folder(out)
     cohort = Cohort.load(cohort_folder)
     predictor = Predictor.load(run, device)
     threshold = locked_threshold(threshold_file, predictor)
+    refuse_shared_patients(predictor, cohort, threshold)
+    output_folder(out)
     with console.progress("scoring studies") as advance:
         rows = predict_arms(run, cohort, device=device, progress=advance)
     report = write_report(
@@ -67,15 +68,12 @@ def locked_threshold(path: Path | None, predictor: "Predictor") -> "Threshold | 
 
 
 def _provenance(predictor: "Predictor", cohort: "Cohort") -> dict[str, str]:
-    from prostate_alm.cohort import MANIFEST
-    from prostate_alm.files import sha256
-
     labels = [case.label for case in cohort.cases]
     return {
         "Model": f"{predictor.name}, version {predictor.version}",
         "Model SHA-256": predictor.sha256,
         "Cohort": f"{len(labels)} studies: {labels.count(1)} positive, {labels.count(0)} negative",
-        "Cohort SHA-256": sha256(cohort.folder / MANIFEST),
+        "Cohort SHA-256": cohort.digest(),
         "Harmonised studies": str(sum(case.harmonised for case in cohort.cases)),
         "Software": ", ".join(f"{name} {version}" for name, version in predictor.software.items()),
     }

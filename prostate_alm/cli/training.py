@@ -35,6 +35,7 @@ def train(
     processes: Annotated[
         int | None, typer.Option("--processes", help="Members at a time. [default: the cores]")
     ] = None,
+    device: Device = "auto",
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=JSON", help="Another key of the bundle's train config.")
     ] = None,
@@ -50,7 +51,15 @@ def train(
     from prostate_alm.training import train as train_ensemble
 
     settings = TrainingSettings(
-        loss, alm, members, seed, class_ratio, epochs, constrained_epochs, _overrides(override or [])
+        loss=loss,
+        alm=alm,
+        members=members,
+        seed=seed,
+        class_ratio=class_ratio,
+        epochs=epochs,
+        constrained_epochs=constrained_epochs,
+        device=console.torch_device(device),
+        overrides=_overrides(override or []),
     )
     bundle = find_bundle("prostate_dce_classification")
     made = train_ensemble(cohort, out, bundle, settings, processes=processes, progress=console.note)

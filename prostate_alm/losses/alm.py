@@ -117,6 +117,11 @@ class ALMLoss(_Loss):
         """End an epoch: the penalty grows if the validation AUC, in [0, 1], fell. Returns the new penalty."""
         return self.schedule.step(validation_auc)
 
+    def extra_repr(self) -> str:
+        """The parameters, for `repr`."""
+        schedule = self.schedule
+        return f"margin={self.margin}, penalty={schedule.penalty}, growth={schedule.growth}, penalty_cap={schedule.cap}"
+
     def get_extra_state(self) -> dict[str, Any]:
         """Multipliers and penalty, for `state_dict`; plain tensors and numbers, so `weights_only` can load them."""
         return {"multipliers": self.multipliers.state_dict(), "schedule": self.schedule.state_dict()}

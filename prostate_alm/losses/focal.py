@@ -20,6 +20,10 @@ class _Focal(BinaryLoss):
             raise ValueError(f"gamma must be finite and >= 0, got {gamma}")
         self.gamma = gamma
 
+    def extra_repr(self) -> str:
+        """The parameter, for `repr`."""
+        return f"gamma={self.gamma}"
+
     def negative_terms(self, logits: Tensor) -> Tensor:
         """Loss of a negative case, s^gamma times its cross-entropy; shape (B,)."""
         return -(self.gamma * functional.logsigmoid(logits)).exp() * functional.logsigmoid(-logits)

@@ -1,6 +1,7 @@
 """The header of one image file, parsed once into plain values."""
 
 import math
+import stat
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +15,20 @@ from pydicom.uid import UID
 
 from prostate_alm.studies import bvalues
 from prostate_alm.studies.bvalues import BValue, BValueError
+from prostate_alm.studies.strays import named_otherwise
 from prostate_alm.studies.words import safe_description, safe_modality, safe_model, safe_vendor
 
 _KEYWORDS = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
-    "FrameOfReferenceUID", "PatientID", "AccessionNumber", "Modality", "Manufacturer", "ManufacturerModelName",
+    "FrameOfReferenceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "BodyPartExamined",
+    "AccessionNumber", "InstanceNumber", "Modality", "Manufacturer", "ManufacturerModelName",
     "MagneticFieldStrength", "SeriesDescription", "SeriesNumber", "ImageType", "ScanningSequence",
     "SequenceName", "EchoTime", "RepetitionTime", "DiffusionDirectionality", "NumberOfFrames", "Rows",
     "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "PhotometricInterpretation",
 )  # fmt: skip
 _TAGS = [*_KEYWORDS, *bvalues.TAGS]
+SHORTEST = 132
+"""Bytes before the first element of a DICOM file (PS3.10 7.1); a shorter file holds nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,14 @@ class Skipped:
         reason: why, in plain words.
         damaged: True if it is, or claims to be, a DICOM image: a study that lost one is not complete.
         study_uid: the study it belongs to, where that is known.
+        suspect: True if only its place and name can tell whether it was an image once.
     """
 
     path: Path
     reason: str
     damaged: bool = False
     study_uid: str = ""
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,10 @@ class Header:
     columns: int
     frames: int = 1
     patient_id: str = field(default="", repr=False)
+    patient_name: str = field(default="", repr=False)
+    birth_date: str = field(default="", repr=False)
+    sex: str = field(default="", repr=False)
+    body_part: str = field(default="", repr=False)
     accession: str = field(default="", repr=False)
     frame_of_reference: str = ""
     vendor: str = ""
@@ -66,6 +77,7 @@ class Header:
     field_strength_t: float | None = None
     raw_description: str = field(default="", repr=False)
     series_number: int | None = None
+    instance_number: int | None = None
     scanning_sequence: tuple[str, ...] = ()
     sequence_name: str = ""
     echo_time_ms: float | None = None
@@ -98,11 +110,17 @@ def read_header(path: Path) -> Header | Skipped:
         path: any file.
     """
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            return Skipped(path, "not a regular file", suspect=True)
+        if status.st_size < SHORTEST:
+            size = f"a file of only {status.st_size} bytes" if status.st_size else "an empty file"
+            return Skipped(path, size, damaged=not named_otherwise(path), suspect=True)
         with path.open("rb") as file:
-            start = file.read(132)
+            start = file.read(SHORTEST)
         preamble = start[128:] == b"DICM"
         if not preamble and start[:2] not in (b"\x08\x00", b"\x02\x00"):
-            return Skipped(path, "not a DICOM file")
+            return Skipped(path, "not a DICOM file", suspect=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=not preamble)
@@ -110,7 +128,7 @@ def read_header(path: Path) -> Header | Skipped:
     except OSError as error:
         return Skipped(path, f"cannot be opened: {error.strerror or type(error).__name__}", damaged=True)
     except InvalidDicomError:
-        return Skipped(path, "not a DICOM file")
+        return Skipped(path, "not a DICOM file", suspect=True)
     except Exception as error:  # pydicom raises many kinds on damaged input; one bad file never stops a batch
         return Skipped(path, f"damaged DICOM file ({type(error).__name__})", damaged=True)
 
@@ -127,7 +145,6 @@ def _parse(path: Path, dataset: Dataset) -> Header | Skipped:
     if not study_uid or not _text(dataset, "SeriesInstanceUID"):
         return Skipped(path, "image without StudyInstanceUID or SeriesInstanceUID", damaged=True, study_uid=study_uid)
     b_value, b_problem = _b_value(dataset)
-    number = _number(dataset, "SeriesNumber")
     return Header(
         path=path,
         sop_class=sop_class,
@@ -141,13 +158,18 @@ def _parse(path: Path, dataset: Dataset) -> Header | Skipped:
         columns=int(dataset.Columns),
         frames=int(_number(dataset, "NumberOfFrames") or 1),
         patient_id=_text(dataset, "PatientID"),
+        patient_name=_text(dataset, "PatientName"),
+        birth_date=_text(dataset, "PatientBirthDate"),
+        sex=_text(dataset, "PatientSex").upper(),
+        body_part=_text(dataset, "BodyPartExamined").upper(),
         accession=_text(dataset, "AccessionNumber"),
         frame_of_reference=_text(dataset, "FrameOfReferenceUID"),
         vendor=safe_vendor(_text(dataset, "Manufacturer")),
         model=safe_model(_text(dataset, "ManufacturerModelName")),
         field_strength_t=_tesla(dataset),
         raw_description=_text(dataset, "SeriesDescription"),
-        series_number=None if number is None else int(number),
+        series_number=_whole(dataset, "SeriesNumber"),
+        instance_number=_whole(dataset, "InstanceNumber"),
         scanning_sequence=_texts(dataset, "ScanningSequence"),
         sequence_name=_text(dataset, "SequenceName"),
         echo_time_ms=_number(dataset, "EchoTime"),
@@ -193,6 +215,11 @@ def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
 def _number(dataset: Dataset, keyword: str) -> float | None:
     numbers = _numbers(dataset, keyword)
     return numbers[0] if numbers else None
+
+
+def _whole(dataset: Dataset, keyword: str) -> int | None:
+    number = _number(dataset, keyword)
+    return None if number is None else int(number)
 
 
 def _tesla(dataset: Dataset) -> float | None:

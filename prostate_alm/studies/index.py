@@ -11,6 +11,10 @@ import pydicom
 from prostate_alm.errors import NoInputError
 from prostate_alm.files import sha256
 from prostate_alm.studies.headers import Header, Skipped, read_header
+from prostate_alm.studies.owners import Orphans, Tree
+
+UNREADABLE = "unreadable:"
+"""What the uid of a study begins with that no file names, before its folder relative to the root."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,11 @@ class StudyFiles:
     """The files of one study.
 
     Args:
-        uid: StudyInstanceUID.
+        uid: StudyInstanceUID; `unreadable:<folder>` if no file can be read and none names it.
         patient_id: PatientID, empty if not stated.
         accession: AccessionNumber, empty if not stated.
         folder: the deepest folder that holds all its images.
-        files: the parsed headers of its images, in a fixed order.
+        files: the parsed headers of its images, in a fixed order; none if all are damaged.
         skipped: files beside them that take no part, with reasons.
     """
 
@@ -41,6 +45,9 @@ class StudyFiles:
 
 def find_studies(root: Path | str) -> list[StudyFiles]:
     """Index a folder of any nesting, grouped by StudyInstanceUID, in order of their folders.
+
+    Damaged files that belong to no readable study are a study of their own, with no `files`: by StudyInstanceUID where
+    a header still gives one, else by the highest folder that holds no readable image.
 
     Args:
         root: a folder, or one file.
@@ -62,10 +69,15 @@ def find_studies(root: Path | str) -> list[StudyFiles]:
     if not headers:
         raise NoInputError(_nothing(root, skipped))
     studies = [_study(uid, images) for uid, images in headers.items()]
-    return sorted(_with_skipped(studies, skipped), key=lambda study: (str(study.folder), study.uid))
+    tree = Tree(root, {study.uid: [image.path for image in study.files] for study in studies})
+    owned, orphans = tree.share_out(skipped)
+    studies = [replace(study, skipped=(*study.skipped, *owned[study.uid])) for study in studies]
+    studies += [_unread(root, group) for group in orphans]
+    return sorted(studies, key=lambda study: (str(study.folder), study.uid))
 
 
 def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    """Every file once; links to folders are followed, a folder met again is not entered again."""
     if root.is_file():
         yield root
         return
@@ -73,9 +85,24 @@ def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
     def refused(error: OSError) -> None:
         skipped.append(Skipped(Path(error.filename), f"cannot be opened: {error.strerror}", damaged=True))
 
-    for folder, subfolders, names in os.walk(root, onerror=refused):
-        subfolders.sort()
-        yield from (Path(folder, name) for name in sorted(names))
+    met = {_identity(root)}
+    for folder, subfolders, names in os.walk(root, onerror=refused, followlinks=True):
+        here = Path(folder)
+        new: list[str] = []
+        for name in sorted(subfolders, key=lambda name: ((here / name).is_symlink(), name)):
+            if (identity := _identity(here / name)) is None or identity not in met:
+                met.add(identity)
+                new.append(name)
+        subfolders[:] = new
+        yield from (here / name for name in sorted(names))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:  # the walk reports it
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _nothing(root: Path, skipped: list[Skipped]) -> str:
@@ -96,6 +123,12 @@ def _study(uid: str, images: list[Header]) -> StudyFiles:
     return StudyFiles(uid, first.patient_id, first.accession, folder, tuple(kept), tuple(copies))
 
 
+def _unread(root: Path, group: Orphans) -> StudyFiles:
+    folder = group.folder.relative_to(root) if group.folder.is_relative_to(root) else group.folder
+    uid = group.study_uid or f"{UNREADABLE}{folder.as_posix()}"
+    return StudyFiles(uid, "", "", group.folder, (), group.files)
+
+
 def _without_copies(images: Iterable[Header]) -> tuple[list[Header], list[Skipped]]:
     """Drop the second file of one SOPInstanceUID: a plain copy is harmless, different content is damage."""
     first: dict[str, Header] = {}
@@ -108,39 +141,18 @@ def _without_copies(images: Iterable[Header]) -> tuple[list[Header], list[Skippe
         elif _same(original, image):
             copies.append(Skipped(image.path, "a copy of another file", study_uid=image.study_uid))
         else:
-            reason = "has the SOPInstanceUID of another file but other content"
+            reason = f"an image of {image.name} has the SOPInstanceUID of another file but other content"
             copies.append(Skipped(image.path, reason, damaged=True, study_uid=image.study_uid))
     return kept, copies
 
 
 def _same(one: Header, other: Header) -> bool:
-    """The same image, whatever the file's own preamble and meta group say."""
+    """The same data set, whatever the file's own preamble and meta group say."""
     if sha256(one.path) == sha256(other.path):
         return True
     if replace(one, path=other.path) != other:
         return False
-    pixels = [pydicom.dcmread(path, force=True).get("PixelData") for path in (one.path, other.path)]
-    return pixels[0] == pixels[1]
-
-
-def _with_skipped(studies: list[StudyFiles], skipped: list[Skipped]) -> list[StudyFiles]:
-    """Give each skipped file to the study that it names, else to the studies nearest to it in the tree.
-
-    A damaged file that names no study counts against those whose folder it lies in.
-    """
-    extra: dict[str, list[Skipped]] = defaultdict(list)
-    parents = {study.uid: {image.path.parent for image in study.files} for study in studies}
-    for item in skipped:
-        if item.study_uid in parents:
-            extra[item.study_uid].append(item)
-            continue
-        near = {uid: max(_shared_parts(item.path, folder) for folder in held) for uid, held in parents.items()}
-        for study in studies:
-            if near[study.uid] == max(near.values()):
-                inside = item.path.is_relative_to(study.folder)
-                extra[study.uid].append(replace(item, damaged=item.damaged and inside))
-    return [replace(study, skipped=(*study.skipped, *extra[study.uid])) for study in studies]
-
-
-def _shared_parts(path: Path, folder: Path) -> int:
-    return len(Path(os.path.commonpath([path, folder])).parts)
+    try:
+        return pydicom.dcmread(one.path, force=True) == pydicom.dcmread(other.path, force=True)
+    except Exception:  # pydicom raises many kinds on values it cannot convert
+        return False

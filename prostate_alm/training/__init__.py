@@ -4,7 +4,7 @@ from prostate_alm.training.checkpoint import StageCheckpoint
 from prostate_alm.training.data import CaseDataset, CaseSampler
 from prostate_alm.training.engine import run_tasks
 from prostate_alm.training.ensemble import TrainingSettings, train
-from prostate_alm.training.evaluation import calibrate, predict_arms, save_threshold
+from prostate_alm.training.evaluation import calibrate, predict_arms, refuse_shared_patients, save_threshold
 from prostate_alm.training.handlers import ALMHandler, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
 from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingSettings",
     "calibrate",
     "predict_arms",
+    "refuse_shared_patients",
     "run_tasks",
     "save_threshold",
     "train",

@@ -11,7 +11,7 @@ from monai.bundle.config_parser import ConfigParser
 
 from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Case, Cohort
-from prostate_alm.files import write_json
+from prostate_alm.files import sha256, write_json, write_text
 from prostate_alm.training.checkpoint import WEIGHTS
 from prostate_alm.training.tensors import save_tensors
 from prostate_alm.transforms import image_features
@@ -43,7 +43,7 @@ def assemble(
     if folder.is_dir():
         return folder
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(bundle, part, ignore=shutil.ignore_patterns("models", "eval", "hashes.json"))
+    shutil.copytree(bundle, part, ignore=shutil.ignore_patterns("models", "docs", "eval", "hashes.json"))
     (part / "models").mkdir()
     for arm in arms:
         weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in range(members)])
@@ -52,6 +52,7 @@ def assemble(
     _write_metadata(part, cohort.cases, arms[-1])
     predictor = Predictor(part, part / "models" / "model.pt")
     write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor))
+    write_json(part / "models" / "patients.json", sorted(cohort.patients))
     write_hashes(part)
     part.rename(folder)
     return folder
@@ -79,6 +80,9 @@ def _write_metadata(folder: Path, cases: Sequence[Case], arm: str) -> None:
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text(encoding="utf-8"))
     synthetic = any(case.scanner.get("model") == PHANTOM_MODEL for case in cases)
+    version = f"{metadata['version']}+{sha256(folder / 'models' / 'model.pt')[:8]}"
+    metadata["version"] = version
+    metadata["changelog"] = {version: "trained by 'prostate-alm train'"}
     metadata["weights"] = DEMO_NOTICE if synthetic else ""
     metadata["arm"] = arm
     metadata["data_source"] = f"{len(cases)} studies{', synthetic phantoms among them' if synthetic else ''}"
@@ -86,6 +90,19 @@ def _write_metadata(folder: Path, cases: Sequence[Case], arm: str) -> None:
     inference = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
     metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] = inference["spatial_shape"]
     write_json(path, metadata)
+    (folder / "docs").mkdir()
+    write_text(folder / "docs" / "README.md", _readme(metadata))
+
+
+def _readme(metadata: Mapping[str, Any]) -> str:
+    warning = f"**{metadata['weights']}**\n\n" if metadata["weights"] else ""
+    return (
+        f"# {metadata['name']}\n\n{metadata['description']}\n\n"
+        f"**Research software, not a medical device.**\n\n{warning}"
+        f"Version {metadata['version']}, trained on {metadata['data_source']}. `models/model.pt` is the ensemble of "
+        f"the arm {metadata['arm']}; the other arms are kept for comparison. `models/patients.json` holds salted keys "
+        "of the patients it was trained on.\n"
+    )
 
 
 def training_ranges(cohort: Cohort, predictor: Predictor, widen: float = 0.25) -> dict[str, Any]:

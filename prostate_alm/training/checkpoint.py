@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
@@ -13,6 +13,7 @@ from torch import nn
 
 from prostate_alm.errors import UsageError
 from prostate_alm.files import sha256, write_json
+from prostate_alm.training.identity import stage_identity
 from prostate_alm.training.tensors import save_tensors
 
 WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
@@ -31,10 +32,15 @@ class StageCheckpoint:
         folder: where the stage keeps its files.
         network: whose weights are kept.
         parts: what else has a state: optimizer, loss, schedulers, scaler, by name.
-        evaluator: the validation evaluator, run once per epoch.
+        evaluator: the validation evaluator, run once per epoch or less often.
+        data: what the stage is trained on, for recognising it: anything that JSON or `str` can write down.
         patience: stop after so many epochs without a better AUC; None trains all epochs.
         state_interval: epochs between two `train_state.pt`; 0 writes none (short runs that are rather repeated).
         auc_name: name of the validation AUC among the evaluator's metrics.
+
+    Raises:
+        UsageError: when it starts, if the folder holds a stage of other data, settings or first weights; while it
+            trains, if the loss or the AUC is no longer finite.
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class StageCheckpoint:
         network: nn.Module,
         parts: Mapping[str, Any],
         evaluator: Evaluator,
+        data: Any = None,
         patience: int | None = None,
         state_interval: int = 1,
         auc_name: str = "val_auc",
@@ -51,6 +58,7 @@ class StageCheckpoint:
         self.network = network
         self.parts = {"network": network, **parts}
         self.evaluator = evaluator
+        self.data = data
         self.patience = patience
         self.state_interval = state_interval
         self.auc_name = auc_name
@@ -59,20 +67,29 @@ class StageCheckpoint:
         self.seconds = 0.0
         self._unwritten: dict[str, torch.Tensor] | None = None
         self._started = 0.0
+        self._validated = False
+        self._identity: dict[str, str] = {}
 
     def attach(self, engine: Trainer) -> None:
         """Register on the trainer."""
         engine.add_event_handler(Events.STARTED, self._resume)
+        self.evaluator.add_event_handler(Events.COMPLETED, self._note_validation)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._keep)
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _resume(self, engine: Engine) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
+        self._identity = stage_identity(cast(Trainer, engine), self.network, self.parts, self.data)
         path = self.folder / STATE
         if not path.is_file():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
+        differing = [name for name, value in self._identity.items() if state["identity"].get(name) != value]
+        if differing:
+            raise UsageError(
+                f"{self.folder} holds a stage of other {' and '.join(differing)}: give another output_dir, or remove it"
+            )
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
         self.best_auc, self.best_epoch = state["best_auc"], state["best_epoch"]
@@ -81,7 +98,13 @@ class StageCheckpoint:
         engine.state.iteration = state["iteration"]
         self._stop_early(engine)
 
+    def _note_validation(self, _evaluator: Engine) -> None:
+        self._validated = True
+
     def _keep(self, engine: Engine) -> None:
+        if not self._validated:
+            return
+        self._validated = False
         epoch, auc = engine.state.epoch, float(self.evaluator.state.metrics[self.auc_name])
         scalars = {name: float(value) for name, value in engine.state.metrics.items()}
         if not all(map(math.isfinite, [auc, *scalars.values()])):
@@ -102,6 +125,7 @@ class StageCheckpoint:
     def _write_state(self, engine: Engine) -> None:
         self._write_weights()  # first: a state must never name a best epoch whose weights are lost
         state = {
+            "identity": self._identity,
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "epoch": engine.state.epoch,
             "iteration": engine.state.iteration,
@@ -118,6 +142,8 @@ class StageCheckpoint:
 
     def _finish(self, engine: Engine) -> None:
         self._write_weights()
+        if not self.history:
+            raise UsageError(f"{self.folder}: no epoch was validated; lower val_interval or raise max_epochs")
         result = {
             "best_auc": self.best_auc,
             "best_epoch": self.best_epoch,

@@ -12,11 +12,13 @@ from typing import Any, cast
 import numpy as np
 import torch
 from monai.data import DistributedSampler
+from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from torch.utils.data import Dataset
 
 from prostate_alm.alm import case_key
 from prostate_alm.training.tensors import save_tensors
+from prostate_alm.transforms import preprocess
 
 EpochAndIndex = tuple[int, int]
 
@@ -33,8 +35,8 @@ class CaseDataset(Dataset[dict[str, Any]]):
         data: one mapping per case, with `case_id`.
         transform: the deterministic preprocessing.
         augmentation: random transforms; None for validation.
-        cache_dir: where preprocessed cases are kept across stages and restarts; None keeps nothing. The folder must
-            belong to one preprocessing. Files appear whole, so that a killed run leaves none half-written.
+        cache_dir: where preprocessed cases are kept across stages and restarts; None keeps nothing. A changed
+            preprocessing or volume is computed anew. Files appear whole, so that a killed run leaves none half-written.
         seed: the run's seed.
         stage: number of the training stage.
 
@@ -59,8 +61,11 @@ class CaseDataset(Dataset[dict[str, Any]]):
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self.seed = seed
         self.stage = stage
+        self._pipeline = b""
         if self.cache_dir is not None:
             self.cache_dir.mkdir(parents=True, exist_ok=True)
+            steps = transform.flatten().transforms if isinstance(transform, Compose) else transform
+            self._pipeline = pickle_hashing(steps)  # not of a Compose itself, which holds a random state
 
     def __len__(self) -> int:
         return len(self.data)
@@ -77,12 +82,19 @@ class CaseDataset(Dataset[dict[str, Any]]):
 
     def _preprocessed(self, case: Mapping[str, Any]) -> dict[str, Any]:
         if self.cache_dir is None:
-            return dict(self.transform(dict(case)))
-        name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:32]
-        path = self.cache_dir / f"{name}.pt"
+            return preprocess(self.transform, case)
+        path = self.cache_dir / f"{_content_key(case, self._pipeline)}.pt"
         if not path.is_file():
-            save_tensors(path, dict(self.transform(dict(case))))
+            save_tensors(path, preprocess(self.transform, case))
         return torch.load(path, weights_only=True)
+
+
+def _content_key(case: Mapping[str, Any], pipeline: bytes) -> str:
+    """Of the case, the state of its files, and the preprocessing."""
+    files = [Path(value) for value in case.values() if isinstance(value, str) and Path(value).is_file()]
+    states = [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
+    text = json.dumps([case, states], sort_keys=True)
+    return hashlib.sha256(pipeline + text.encode()).hexdigest()[:32]
 
 
 class CaseSampler(DistributedSampler):

@@ -2,11 +2,15 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import TypeVar
+
+from prostate_alm.errors import UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -34,12 +38,17 @@ def run_tasks(
         try:
             for future in as_completed([pool.submit(function, task) for task in tasks]):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise UsageError(
+                "a worker process died (out of memory?): run again to go on, with fewer --processes"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def _end_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()

@@ -1,6 +1,7 @@
 """A whole run: members trained by the bundle, assembled into a bundle of their own."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from monai.bundle.config_parser import ConfigParser
 
 import prostate_alm
-from prostate_alm.cohort import MANIFEST, Cohort, load_split
+from prostate_alm.cohort import Cohort, load_split
 from prostate_alm.errors import ModelError, UsageError
 from prostate_alm.files import discard_parts, lock_folder, output_folder, sha256, write_json
 from prostate_alm.losses import BASE_LOSSES
@@ -19,20 +20,12 @@ from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
 
 RUN = "run.json"
 RESERVED = frozenset(
-    [
-        "bundle_root",
-        "cache_dir",
-        "class_ratio",
-        "dataset_dir",
-        "member",
-        "member_seed",
-        "output_dir",
-        "seed",
-        "stage",
-        "start_from",
-    ]
+    (
+        *("bundle_root", "cache_dir", "class_ratio", "dataset_dir", "device", "initialize", "member", "member_seed"),
+        *("network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train", "validate"),
+    )
 )
-"""Config ids that splits, draws and resuming depend on."""
+"""Config ids, with all below them, that splits, draws and resuming depend on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,7 @@ class TrainingSettings:
         class_ratio: for example `"1:8"`; None keeps the cohort's own.
         epochs: most epochs of the base stage; None leaves the bundle's value.
         constrained_epochs: epochs of the continued and ALM stages; None leaves the bundle's value.
+        device: a torch device for all members.
         overrides: further config ids of the bundle and their values.
     """
 
@@ -57,6 +51,7 @@ class TrainingSettings:
     class_ratio: str | None = None
     epochs: int | None = None
     constrained_epochs: int | None = None
+    device: str = "cpu"
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -114,7 +109,7 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
         raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
     parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
     for key in settings.overrides:
-        if key in RESERVED:
+        if re.split("::|#", key)[0] in RESERVED:
             raise UsageError(f"{key} is set by the run itself and cannot be overridden")
         if key not in parser:
             raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")
@@ -135,10 +130,9 @@ def _record(run: Path, settings: TrainingSettings, cohort: Cohort, bundle: Path)
     """Write `run.json`, or refuse to go on with a run that was started otherwise."""
     content = {
         "settings": json.loads(json.dumps(asdict(settings))),
-        "cohort_sha256": sha256(cohort.folder / MANIFEST),
+        "cohort_sha256": cohort.digest(),
         "configs_sha256": {path.name: sha256(path) for path in _configs(bundle, settings)},
         "software_version": prostate_alm.__version__,
-        "patients": sorted({case.patient_id for case in cohort.cases}),
     }
     path = run / RUN
     if not path.is_file():
@@ -157,6 +151,7 @@ def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, m
         "seed": settings.seed,
         "member": member,
         "class_ratio": settings.class_ratio,
+        "device": settings.device,
         "base_loss": {"_target_": BASE_LOSSES[settings.loss]},
         **settings.overrides,
     }
@@ -164,11 +159,3 @@ def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, m
     stage_overrides: dict[str, Mapping[str, Any]] = {arm: constrained for arm in settings.arms if arm != BASE}
     stage_overrides[BASE] = {} if settings.epochs is None else {"max_epochs": settings.epochs}
     return MemberTask(bundle, run / "members" / f"{member:02d}", settings.arms, overrides, stage_overrides)
-
-
-def trained_patients(model: Path) -> set[str]:
-    """Salted patient keys of the training cohort of a run, or of the bundle in a run; empty if it has left its run."""
-    for path in (model / RUN, model.resolve().parent / RUN):
-        if path.is_file():
-            return set(json.loads(path.read_text(encoding="utf-8"))["patients"])
-    return set()

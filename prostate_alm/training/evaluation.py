@@ -1,15 +1,15 @@
 """What a finished run says of a cohort: the logits of every arm, and a locked threshold from calibration cases."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prostate_alm.bundle import Predictor
-from prostate_alm.cohort import MANIFEST, Cohort
+from prostate_alm.cohort import Cohort
 from prostate_alm.errors import RefusedError, UsageError
-from prostate_alm.files import output_folder, sha256
+from prostate_alm.files import output_folder
 from prostate_alm.operating_point import Threshold, certify
-from prostate_alm.training.ensemble import trained_patients
 from prostate_alm.training.stages import ARMS
 
 
@@ -69,20 +69,32 @@ def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float,
         Tong, Feng & Li 2018, Neyman-Pearson classification algorithms and NP receiver operating characteristics.
     """
     _require_labels(cohort)
-    shared = trained_patients(Path(model)) & {case.patient_id for case in cohort.cases}
-    if shared:
-        raise RefusedError(
-            f"{len(shared)} patients of the calibration cohort were used in training: calibrate on other patients"
-        )
     predictor = Predictor.load(model, device)
-    positives = [predictor.logit(predictor.image(case)) for case in cohort.data() if case["label"] == 1]
-    return certify(
-        positives,
+    refuse_shared_patients(predictor, cohort, None)
+    positives = [case for case in cohort.data() if case["label"] == 1]
+    certify([0.0] * len(positives), fn_rate=fn_rate, risk=risk)  # too few are refused before hours of inference
+    threshold = certify(
+        [predictor.logit(predictor.image(case)) for case in positives],
         fn_rate=fn_rate,
         risk=risk,
         model_sha256=predictor.sha256,
-        cohort_sha256=sha256(cohort.folder / MANIFEST),
+        cohort_sha256=cohort.digest(),
     )
+    return replace(threshold, patients=tuple(sorted(cohort.patients)), notice=predictor.notice)
+
+
+def refuse_shared_patients(predictor: Predictor, cohort: Cohort, threshold: Threshold | None) -> None:
+    """A figure is honest only on patients that neither training nor calibration has seen.
+
+    Raises:
+        RefusedError: if the cohort shares a patient with either, or the model does not say on whom it was trained.
+    """
+    trained = predictor.trained_patients
+    if trained is None:
+        raise RefusedError(f"model {predictor.name} does not say on whom it was trained: train it again to measure it")
+    for what, patients in (("training", trained), ("calibration", frozenset(threshold.patients if threshold else ()))):
+        if shared := patients & cohort.patients:
+            raise RefusedError(f"{len(shared)} patients of cohort {cohort.folder} were used in {what}: take others")
 
 
 def save_threshold(threshold: Threshold, path: Path | str) -> Path:

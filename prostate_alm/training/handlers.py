@@ -57,6 +57,8 @@ class ALMHandler:
         self._violations.append(self.loss.raise_multipliers(output["pred"].detach(), output["label"]))
 
     def _end_epoch(self, evaluator: Engine, trainer: Trainer) -> None:
+        if not self._violations:  # the evaluator was run by hand, outside an epoch
+            return
         amounts = torch.cat([amount.double().cpu() for amount in self._violations])
         trainer.state.metrics |= {
             "penalty": self.loss.schedule.penalty,
@@ -64,6 +66,7 @@ class ALMHandler:
             "mean_violation": float(amounts.mean()) if amounts.numel() else 0.0,
             "satisfied_share": float((amounts == 0).double().mean()) if amounts.numel() else 1.0,
         }
+        self._violations.clear()
         self.loss.raise_penalty(float(evaluator.state.metrics[self.auc_name]))
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prostate_alm.files import output_folder, write_json
+from prostate_alm.files import lock_folder, output_folder, write_json
 from prostate_alm.triage.decision import Decision
-from prostate_alm.triage.inputs import Found, find_inputs, inputs_key
+from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
+from prostate_alm.triage.inputs import Found, find_inputs
 from prostate_alm.triage.judge import Findings, Judge
 from prostate_alm.triage.keymap import check_keymap, write_keymap
-from prostate_alm.triage.worklist import result_path, stored_result, write_worklist
+from prostate_alm.triage.worklist import WORKLIST, Run, result_path, stored_result, write_worklist
 
 Progress = Callable[[Decision, Path], None]
 
@@ -25,7 +26,8 @@ def triage_studies(
     """Decide every study behind the paths and write one JSON each and the worklist.
 
     A study whose result is already in `out`, from the same files, model, threshold and settings, is not computed
-    again. A study that cannot be read is undecided and stands in the worklist like any other.
+    again. A study that cannot be read is undecided and stands in the worklist like any other. While the studies are
+    searched and decided there is no worklist: the one of an earlier run is removed first.
 
     Args:
         paths: files or folders of DICOM, each with one or many studies.
@@ -41,22 +43,24 @@ def triage_studies(
     Raises:
         NoInputError: if no study could be read behind any path.
         OutputError: if `out` or the key map cannot be written.
-        UsageError: if the key map lies inside `out`.
+        UsageError: if the key map lies inside `out`, or another process works in `out`.
     """
     out = output_folder(out)
-    if keymap is not None:
-        check_keymap(keymap, out)
-    found = find_inputs(paths, judge.keys)
-    if keymap is not None:
-        write_keymap(keymap, found)
-    decisions = []
-    try:
-        for item in found:
-            decisions.append(_result(item, judge, out, force))
-            if progress is not None:
-                progress(decisions[-1], item.where)
-    finally:
-        write_worklist(out)  # also after an interrupt: what is finished is listed
+    with lock_folder(out):
+        if keymap is not None:
+            check_keymap(keymap, out)
+        (out / WORKLIST).unlink(missing_ok=True)
+        found = find_inputs(paths, judge.keys)
+        if keymap is not None:
+            write_keymap(keymap, found)
+        decisions: list[Decision] = []
+        try:
+            for item in found:
+                decisions.append(_result(item, judge, out, force))
+                if progress is not None:
+                    progress(decisions[-1], item.where)
+        finally:
+            write_worklist(out, _run(paths, judge, found, decisions))  # also after an interrupt
     return decisions
 
 
@@ -64,10 +68,29 @@ def _result(item: Found, judge: Judge, out: Path, force: bool) -> Decision:
     if item.study is None:
         decision = judge.decision(item.study_key, Findings(reasons=list(item.reasons)))
     else:
-        key = inputs_key(item.study, judge)
+        key = inputs_key(item.content or content_hash(files_of(item.study)), judge)
         stored = None if force else stored_result(out, item.study_key)
         if stored is not None and stored.inputs_key == key:
             return stored
         decision = judge.judge(item.study, item.study_key, key)
     write_json(result_path(out, item.study_key), decision.to_json())
     return decision
+
+
+def _run(paths: Sequence[Path], judge: Judge, found: Sequence[Found], decisions: Sequence[Decision]) -> Run:
+    keys = {item.study_key for item in found}
+    roots = {path.resolve() for path in paths}
+    lost = {folder for item in found for folder in item.lost}
+    places = {folder for item in found if item.study is not None for folder in _up(item.where.resolve(), roots)}
+    return Run(
+        settings_key=judge.settings_key,
+        found=keys,
+        pending=keys - {decision.study_key for decision in decisions},
+        lost={place_key(folder, judge.keys) for folder in lost},
+        gone={place_key(folder, judge.keys) for folder in places},
+    )
+
+
+def _up(folder: Path, roots: set[Path]) -> list[Path]:
+    """The folder and those above it, as far as a root."""
+    return [place for place in (folder, *folder.parents) if any(place.is_relative_to(root) for root in roots)]

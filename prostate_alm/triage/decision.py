@@ -56,7 +56,9 @@ class Decision:
         software_version: of this package.
         seconds: time per step; `total` is the sum.
         notice: the warning that goes with the model, empty if there is none.
-        inputs_key: hash of inputs, model, threshold and settings; None if the study must be tried again.
+        inputs_key: keyed hash of files and settings; None if the study must be tried again.
+        settings_key: keyed hash of model, threshold, settings and software.
+        place_key: keyed hash of the study's folder.
 
     Raises:
         ValueError: if the study is undecided without a reason.
@@ -75,6 +77,8 @@ class Decision:
     harmonisation: dict[str, Any] | None = None
     notice: str = ""
     inputs_key: str | None = None
+    settings_key: str | None = None
+    place_key: str | None = None
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +107,8 @@ class Decision:
             "software_version": self.software_version,
             "seconds": self.seconds,
             "inputs_key": self.inputs_key,
+            "settings_key": self.settings_key,
+            "place_key": self.place_key,
         }
         if self.notice:
             content["notice"] = self.notice
@@ -124,6 +130,8 @@ class Decision:
         }
         if not isinstance(values["reasons"], list) or not all(isinstance(reason, str) for reason in values["reasons"]):
             raise TypeError("reasons must be a list of strings")
+        if not isinstance(values["model"]["sha256"], str):
+            raise TypeError("the model must have a hash")
         values["reasons"] = tuple(values["reasons"])
         decision = cls(**values)
         if decision.outcome != content["decision"]:

@@ -1,21 +1,18 @@
-"""What there is to triage: the studies behind the given paths, and the key of what a result was computed from."""
+"""What there is to triage: the studies behind the given paths, each once, and what cannot be read."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prostate_alm import __version__
 from prostate_alm.errors import NoInputError
 from prostate_alm.studies import find_studies
-from prostate_alm.triage.decision import SCHEMA_VERSION, plain
-from prostate_alm.triage.privacy import describe, path_words
+from prostate_alm.triage.identity import content_hash, files_of, place_key
+from prostate_alm.triage.privacy import UID, describe, path_words, scrub
 
 if TYPE_CHECKING:
     from prostate_alm.studies import Keys, StudyFiles
-    from prostate_alm.triage.judge import Judge
 
 
 @dataclass(frozen=True)
@@ -23,23 +20,31 @@ class Found:
     """One row of the worklist to be.
 
     Args:
-        study_key: the salted key; of the path itself where no study could be read.
-        where: for the terminal only.
+        study_key: the salted key; of the place where no StudyInstanceUID is known.
+        where: for the terminal and the key map only.
         study: None if there is nothing that can be decided.
         reasons: why not.
+        uid: StudyInstanceUID, empty if unknown; for the key map only.
+        accession: AccessionNumber, empty if unknown; for the key map only.
+        content: the hash of the study's files, None if it was not needed yet.
+        lost: the folders in which no file of a study can be read.
     """
 
     study_key: str
     where: Path
     study: "StudyFiles | None" = None
     reasons: tuple[str, ...] = ()
+    uid: str = field(default="", repr=False)
+    accession: str = field(default="", repr=False)
+    content: str | None = None
+    lost: frozenset[Path] = frozenset()
 
 
 def find_inputs(paths: Sequence[Path], keys: "Keys") -> list[Found]:
     """All studies behind the paths, each once, in the order of their discovery.
 
-    A path in which no study can be read stands in the list too, without a study. A study that two paths hold with
-    different files stands there without a study as well: neither path has all of it for certain.
+    What cannot be read stands in the list too, without a study: a path without any, and a study all of whose files are
+    damaged. A study that two paths hold with different files does so as well: neither path has all of it for certain.
 
     Raises:
         NoInputError: if no study could be read behind any path.
@@ -55,15 +60,16 @@ def find_inputs(paths: Sequence[Path], keys: "Keys") -> list[Found]:
         except Exception as error:
             mistakes.append(error)
             reason = f"no study can be read here: {describe(error, path_words(path.resolve()))}"
-            unread.append(Found(_path_key(path, keys), path, reasons=(reason,)))
+            unread.append(Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path)))
             continue
         for study in found:
-            studies.setdefault(keys.study(study.uid), []).append(study)
+            key = keys.study(study.uid) if _stated_uid(study) else place_key(Path(study.folder), keys)
+            studies.setdefault(key, []).append(study)
     if not studies:
         raise _no_input(mistakes)
-    return [_once(key, copies) for key, copies in studies.items()] + list(
-        {item.study_key: item for item in unread}.values()
-    )
+    known = [_once(key, copies) for key, copies in studies.items()]
+    others = {item.study_key: item for item in unread if item.study_key not in studies}
+    return [*known, *others.values()]
 
 
 def _no_input(mistakes: list[Exception]) -> NoInputError:
@@ -77,48 +83,37 @@ def _no_input(mistakes: list[Exception]) -> NoInputError:
     return mistake
 
 
-def _path_key(path: Path, keys: "Keys") -> str:
-    return keys.study(f"path {path.resolve()}")
+def _stated_uid(study: "StudyFiles") -> str:
+    """The StudyInstanceUID; empty where the files are too damaged to state one."""
+    return study.uid if study.files or UID.fullmatch(study.uid) else ""
 
 
 def _once(study_key: str, copies: "list[StudyFiles]") -> Found:
     first, where = copies[0], Path(copies[0].folder)
-    if len({content_hash(files_of(study)) for study in copies}) > 1:
+    names = {"uid": _stated_uid(first), "accession": first.accession or ""}
+    contents = [content_hash(files_of(study)) for study in copies] if len(copies) > 1 else []
+    lost = frozenset(folder for study in copies if not study.files for folder in _folders(study))
+    if len(set(contents)) > 1:
         reason = "the given paths hold different files of this study; give one path that holds it whole"
-        return Found(study_key, where, reasons=(reason,))
-    return Found(study_key, where, first)
+        return Found(study_key, where, reasons=(reason,), lost=lost, **names)
+    if not first.files:
+        return Found(study_key, where, reasons=(_damage(first),), lost=lost, **names)
+    return Found(study_key, where, first, content=contents[0] if contents else None, **names)
 
 
-def files_of(study: "StudyFiles") -> list[Path]:
-    """Every file that belongs to the study, the unreadable ones too."""
-    return [Path(file.path) for file in study.files] + [Path(path) for path, _ in study.unreadable]
+def _damage(study: "StudyFiles") -> str:
+    damaged = [reason for _, reason in study.unreadable]
+    first = f", the first: {damaged[0]}" if damaged else ""
+    words = path_words(Path(study.folder).resolve())
+    return scrub(f"none of the study's files can be read, {len(damaged)} are damaged{first}", words)
 
 
-def content_hash(files: Iterable[Path]) -> str:
-    """SHA-256 over the contents of files, whatever their names and order."""
-    digests = []
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            digests.append(type(error).__name__)
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+def _tree(path: Path) -> frozenset[Path]:
+    return frozenset({path.resolve(), *(Path(folder) for folder, _, _ in os.walk(path.resolve()))})
 
 
-def inputs_key(study: "StudyFiles", judge: "Judge") -> str:
-    """The hash of everything that a decision follows from: files, model, threshold, settings, software.
-
-    By content, not by name, size or date: a study that was sent again in full is the same study, one with a single
-    changed byte is not.
-    """
-    predictor = judge.predictor
-    parts = {
-        "files": content_hash(files_of(study)),
-        "model": [predictor.name, predictor.version, predictor.sha256, predictor.notice],
-        "training_ranges": judge.training_ranges,
-        "threshold": asdict(judge.threshold),
-        "harmonise": judge.harmonise,
-        "software": [__version__, SCHEMA_VERSION],
-    }
-    return hashlib.sha256(json.dumps(plain(parts), sort_keys=True).encode()).hexdigest()
+def _folders(study: "StudyFiles") -> set[Path]:
+    """The study's folder and those below it that hold its files."""
+    top = Path(study.folder).resolve()
+    folders = {folder for path, _ in study.unreadable for folder in path.resolve().parents}
+    return {folder for folder in folders if folder.is_relative_to(top)} | {top}

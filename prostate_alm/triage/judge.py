@@ -14,6 +14,7 @@ from prostate_alm.errors import IntegrityError
 from prostate_alm.studies import read_study
 from prostate_alm.transforms import image_features
 from prostate_alm.triage.decision import SERIES, Decision, plain
+from prostate_alm.triage.identity import place_key, settings_key
 from prostate_alm.triage.ood import out_of_distribution
 from prostate_alm.triage.privacy import cleaned, describe, free_words, identifiers, scrub
 
@@ -35,6 +36,7 @@ class Findings:
     qc: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed: bool = False
+    place_key: str | None = None
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -65,6 +67,7 @@ class Judge:
     keys: "Keys"
     harmonise: bool = False
     training_ranges: dict[str, Any] | None = field(init=False, repr=False)
+    settings_key: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         made_for, model = self.threshold.model_sha256, self.predictor.sha256
@@ -74,11 +77,13 @@ class Judge:
                 "make one for it with 'prostate-alm calibrate'"
             )
         object.__setattr__(self, "training_ranges", self.predictor.training_ranges)
+        object.__setattr__(self, "settings_key", settings_key(self))
 
     def judge(self, study: "StudyFiles", study_key: str, inputs_key: str | None) -> Decision:
         """Decide one study; never raises for anything that is wrong with the study or the computation."""
         findings = Findings()
         try:
+            findings.place_key = place_key(Path(study.folder), self.keys)
             self._look(study, findings)
         except Exception as error:
             findings.failed = True
@@ -109,6 +114,8 @@ class Judge:
             seconds=findings.seconds | {"total": round(math.fsum(findings.seconds.values()), 3)},
             notice=self.predictor.notice,
             inputs_key=None if findings.failed else inputs_key,
+            settings_key=self.settings_key,
+            place_key=findings.place_key,
         )
 
     def _look(self, study: "StudyFiles", findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The site's private table from study key to accession number; it never lies beside the results."""
+"""The site's private table from study key to accession number and folder; it never lies beside the results."""
 
 import csv
 import io
@@ -13,7 +13,9 @@ from prostate_alm.files import output_folder, whole_file
 if TYPE_CHECKING:
     from prostate_alm.triage.inputs import Found
 
-COLUMNS: tuple[str, ...] = ("study_key", "accession", "study_instance_uid")
+COLUMNS: tuple[str, ...] = ("study_key", "accession", "study_instance_uid", "folder")
+WITHOUT_FOLDER = COLUMNS[:-1]
+"""The columns of a key map that an earlier version wrote; it is added to as well."""
 
 
 def check_keymap(path: Path, out: Path) -> None:
@@ -43,7 +45,7 @@ def read_keymap(path: Path) -> dict[str, dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
             rows = {row["study_key"]: row for row in table}
-            if tuple(table.fieldnames or ()) != COLUMNS:
+            if tuple(table.fieldnames or ()) not in (COLUMNS, WITHOUT_FOLDER):
                 raise ValueError("other columns")
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise UsageError(f"{path} exists and is no key map ({','.join(COLUMNS)}); choose another file") from error
@@ -59,13 +61,12 @@ def write_keymap(path: Path, found: Iterable["Found"]) -> Path:
     """
     rows = read_keymap(path)
     for item in found:
-        accession, uid = (item.study.accession, item.study.uid) if item.study else ("", "")
-        if uid or item.study_key not in rows:
-            rows[item.study_key] = {
-                "study_key": item.study_key,
-                "accession": accession or "",
-                "study_instance_uid": uid,
-            }
+        rows[item.study_key] = {
+            "study_key": item.study_key,
+            "accession": item.accession,
+            "study_instance_uid": item.uid,
+            "folder": str(item.where.resolve()),
+        }
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(COLUMNS), lineterminator="\n")
     table.writeheader()

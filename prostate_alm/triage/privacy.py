@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 REMOVED = "[removed]"
 LONGEST = 400
-_UID = re.compile(r"\b\d+(?:\.\d+){4,}\b")
+UID = re.compile(r"\d+(?:\.\d+)+")
+_LONG_UID = re.compile(r"\b\d+(?:\.\d+){4,}\b")
 _PATH = re.compile(
     r"""(?<![\w.\])])(?:~|\.{1,2}|[A-Za-z]:)?[/\\][^\s'"),;]*[^\s'"),;:.]   # absolute, or relative to a dot
         | [^\s'"(,;]+[/\\][^\s'"),;]*[/\\](?:[^\s'"),;]*[^\s'"),;:.])?  # two separators or more
@@ -41,7 +42,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
         if len(secret) > 2:
             text = re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", REMOVED, text, flags=re.IGNORECASE)
-    text = _PATH.sub(REMOVED, _UID.sub(REMOVED, text))
+    text = _PATH.sub(REMOVED, _LONG_UID.sub(REMOVED, text))
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
@@ -60,7 +61,7 @@ def identifiers(study: "StudyFiles") -> set[str]:
     secrets = {study.uid}
     for header in study.files:
         secrets.update([header.patient_id, header.accession])
-    for value in _stated(study.files[0].path):
+    for value in _stated(study.files[0].path) if study.files else []:
         secrets.update([value, *re.split(r"[\^=\s]+", value)])
     return {secret for secret in secrets if secret and secret.casefold() not in ALLOWED}
 

@@ -3,16 +3,44 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from prostate_alm.files import write_csv
 from prostate_alm.triage.decision import Decision, Outcome
 
 WORKLIST = "worklist.csv"
-COLUMNS = ("study_key", "decision", "treat_as", "logit", "reasons", "harmonised", "notice", "model")
+COLUMNS = ("study_key", "decision", "treat_as", "logit", "threshold", "reasons", "harmonised", "notice", "model")
 _ORDER = [Outcome.UNDECIDED, Outcome.DCE_REQUIRED, Outcome.DCE_NOT_REQUIRED]
 _RESULT = re.compile(r"[0-9a-f]{8,}\.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the running triage knows, against which every stored result is held.
+
+    Args:
+        settings_key: of its model, threshold and settings.
+        found: keys of all that it has found.
+        pending: those of them that are not decided yet.
+        lost: keys of the places where it found a study without a readable file.
+        gone: keys of the places that it could read; they stand for nothing unreadable any more.
+    """
+
+    settings_key: str
+    found: Collection[str] = ()
+    pending: Collection[str] = ()
+    lost: Collection[str] = ()
+    gone: Collection[str] = ()
+
+    def doubt(self, decision: Decision) -> str:
+        """Why a stored result does not stand any more, empty if it does."""
+        if decision.settings_key != self.settings_key:
+            return "decided with another model or threshold; triage again"
+        if decision.place_key in self.lost and decision.study_key not in self.found:
+            return "decided from files that cannot be read any more; triage again"
+        return ""
 
 
 def result_path(out: Path, study_key: str) -> Path:
@@ -35,46 +63,58 @@ def sort_key(decision: Decision) -> tuple[int, float, str]:
     return _ORDER.index(decision.outcome), -logit, decision.study_key
 
 
-def write_worklist(out: Path) -> Path:
+def write_worklist(out: Path, run: Run) -> Path:
     """Write `worklist.csv` over every result in the folder, of this run and of earlier ones.
 
-    A result that cannot be read back is listed first, as undecided: a damaged file must not make a patient vanish.
+    First, as undecided, what must not be taken for a decision: a study that was not reached, a result that cannot be
+    read back, and one that another model, threshold or setting gave.
 
     Raises:
         OutputError: if the table cannot be written.
     """
-    decisions, damaged = [], []
-    for path in sorted(out.glob("*.json")):
-        if _RESULT.fullmatch(path.name):
-            decision = stored_result(out, path.stem)
-            if decision is None:
-                damaged.append(path.stem)
-            else:
-                decisions.append(decision)
-    rows = [*(_damaged_row(key) for key in damaged), *_rows(sorted(decisions, key=sort_key))]
+    doubtful = {key: _undecided(key, "not decided yet, the run was interrupted") for key in run.pending}
+    decisions: list[Decision] = []
+    for key in _stored_keys(out):
+        if key in doubtful or (key in run.gone and key not in run.found):
+            continue
+        decision = stored_result(out, key)
+        if decision is None:
+            doubtful[key] = _undecided(key, "the stored result is damaged; triage the study again")
+        elif reason := run.doubt(decision):
+            doubtful[key] = _undecided(key, reason) | _made_by(decision)
+        else:
+            decisions.append(decision)
+    rows = [doubtful[key] for key in sorted(doubtful)] + [_row(decision) for decision in sorted(decisions, key=sort_key)]
     return write_csv(out / WORKLIST, COLUMNS, rows)
 
 
-def _rows(decisions: Iterable[Decision]) -> list[dict[str, object]]:
-    return [
-        {
-            "study_key": decision.study_key,
-            "decision": str(decision.outcome),
-            "treat_as": str(decision.treat_as),
-            "logit": "" if decision.logit is None else repr(decision.logit),
-            "reasons": "; ".join(decision.reasons),
-            "harmonised": str(decision.harmonised).lower(),
-            "notice": decision.notice,
-            "model": decision.model["sha256"][:12],
-        }
-        for decision in decisions
-    ]
+def _stored_keys(out: Path) -> Iterator[str]:
+    return (path.stem for path in sorted(out.glob("*.json")) if _RESULT.fullmatch(path.name))
 
 
-def _damaged_row(study_key: str) -> dict[str, object]:
+def _row(decision: Decision) -> dict[str, object]:
+    return {
+        "study_key": decision.study_key,
+        "decision": str(decision.outcome),
+        "treat_as": str(decision.treat_as),
+        "logit": "" if decision.logit is None else repr(decision.logit),
+        "reasons": "; ".join(decision.reasons),
+        "harmonised": str(decision.harmonised).lower(),
+    } | _made_by(decision)
+
+
+def _made_by(decision: Decision) -> dict[str, object]:
+    return {
+        "threshold": repr(decision.threshold["value"]),
+        "notice": decision.notice,
+        "model": decision.model["sha256"][:12],
+    }
+
+
+def _undecided(study_key: str, reason: str) -> dict[str, object]:
     return {
         "study_key": study_key,
         "decision": str(Outcome.UNDECIDED),
         "treat_as": str(Outcome.DCE_REQUIRED),
-        "reasons": "the stored result is damaged; triage the study again",
+        "reasons": reason,
     }

@@ -70,10 +70,44 @@ def test_calibrate_then_evaluate_with_the_locked_threshold(prostate_alm, run, te
     )
     assert code == 0
     assert "FN rate at most 50" in out
-    arguments = ("evaluate", run.folder, test_cohort.folder, "--threshold", file, "--out", tmp_path / "report")
+    others = tiny.make_cohort(tmp_path / "others", [0, 1, 0, 1], first=70)
+    arguments = ("evaluate", run.folder, others.folder, "--threshold", file, "--out", tmp_path / "report")
     assert prostate_alm(*arguments)[0] == 0
     figures = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert {figure["kind"] for figure in figures} == {"oracle", "locked"}
+
+
+def test_figures_are_refused_on_patients_that_were_seen_before(prostate_alm, run, test_cohort, tmp_path):
+    file = tmp_path / "threshold.json"
+    assert (
+        prostate_alm("calibrate", run.folder, test_cohort.folder, "--fn-rate", 0.5, "--risk", 0.3, "--out", file)[0]
+        == 0
+    )
+    for cohort, what in ((run.cohort, "training"), (test_cohort, "calibration")):
+        arguments = ("evaluate", run.folder, cohort.folder, "--threshold", file, "--out", tmp_path / "report")
+        code, _, err = prostate_alm(*arguments)
+        assert code == 7
+        assert what in err
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_value_that_a_component_refuses_is_named(prostate_alm, run, tmp_path):
+    arguments = ("train", run.cohort.folder, "--out", tmp_path / "run", "--processes", 1, "--members", 1, "--epochs", 1)
+    code, _, err = prostate_alm(*arguments, *sets(), "--set", "margin=-1")
+    assert code == 2
+    assert "margin must be finite and >= 0, got -1" in err
+    assert "bug" not in err
+
+
+def test_an_unreadable_volume_is_named_by_its_case(prostate_alm, run, test_cohort, tmp_path):
+    case = test_cohort.cases[0]
+    (test_cohort.folder / case.images["t2w"]).write_bytes(b"junk")
+    code, _, err = prostate_alm("evaluate", run.folder, test_cohort.folder, "--out", tmp_path / "report")
+    assert code == 4
+    assert case.case_id in err
+    code, _, err = prostate_alm("train", test_cohort.folder, "--out", tmp_path / "run", *sets(), "--processes", 1)
+    assert code == 4
+    assert case.case_id in err
 
 
 def test_calibrate_refuses_too_few_positives_and_training_patients(prostate_alm, run, test_cohort, tmp_path):

@@ -9,7 +9,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
-from prostate_alm.errors import OutputError
+from prostate_alm.errors import NoInputError, OutputError
 from prostate_alm.training import CaseDataset, CaseSampler
 from prostate_alm.training.data import draw_seed
 from prostate_alm.training.tensors import save_tensors
@@ -84,42 +84,64 @@ def test_the_sampler_shuffles_by_epoch_and_says_which() -> None:
     assert all([index for _, index in other] != [index for _, index in order(2)] for other in others)
 
 
-class Counting:
-    """A preprocessing that counts its calls."""
+CALLS: list[str] = []
 
-    def __init__(self) -> None:
-        self.calls = 0
+
+def counting(case: dict[str, Any]) -> dict[str, Any]:
+    """A preprocessing whose calls are counted."""
+    CALLS.append(case["case_id"])
+    return {**case, "image": torch.ones(2)}
+
+
+class Adding:
+    """A preprocessing with a setting."""
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
 
     def __call__(self, case: dict[str, Any]) -> dict[str, Any]:
-        self.calls += 1
-        return {**case, "image": torch.ones(2)}
+        return {**case, "sum": self.amount}
 
 
 def test_preprocessing_is_kept_across_datasets_and_looked_up_by_case(tmp_path: Path) -> None:
-    transform = Counting()
+    CALLS.clear()
     for _ in range(2):
-        data = CaseDataset([{"case_id": "a"}, {"case_id": "b"}], transform, cache_dir=tmp_path / "cache")
+        data = CaseDataset([{"case_id": "a"}, {"case_id": "b"}], counting, cache_dir=tmp_path / "cache")
         for index in (1, 0):
             assert data[index]["case_id"] == "ab"[index]
-    assert transform.calls == 2
-    CaseDataset([{"case_id": "a", "label": 1.0}], transform, cache_dir=tmp_path / "cache")[0]
-    assert transform.calls == 3
+    assert CALLS == ["b", "a"]
+    CaseDataset([{"case_id": "a", "label": 1.0}], counting, cache_dir=tmp_path / "cache")[0]
+    assert CALLS == ["b", "a", "a"]
 
 
 def test_without_cache_every_draw_is_preprocessed() -> None:
-    transform = Counting()
-    data = CaseDataset([{"case_id": "a"}], transform)
+    CALLS.clear()
+    data = CaseDataset([{"case_id": "a"}], counting)
     assert data[0]["case_id"] == data[0]["case_id"]
-    assert transform.calls == 2
+    assert CALLS == ["a", "a"]
 
 
-def test_a_case_that_cannot_be_read_is_no_mistake_of_the_cache(tmp_path: Path) -> None:
-    def missing(case: dict[str, Any]) -> dict[str, Any]:
-        raise FileNotFoundError("volume.nii.gz")
+def missing(case: dict[str, Any]) -> dict[str, Any]:
+    raise FileNotFoundError("volume.nii.gz")
 
-    with pytest.raises(FileNotFoundError, match=r"volume\.nii\.gz"):
+
+def test_a_case_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoInputError, match=r"case a cannot be preprocessed: volume\.nii\.gz"):
         CaseDataset([{"case_id": "a"}], missing, cache_dir=tmp_path)[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_preprocessing_or_volume_is_computed_anew(tmp_path: Path) -> None:
+    volume = tmp_path / "volume.nii.gz"
+    volume.write_bytes(b"one")
+    case = {"case_id": "a", "t2w": str(volume)}
+    CaseDataset([case], Adding(1), cache_dir=tmp_path / "cache")[0]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert CaseDataset([case], Adding(1), cache_dir=tmp_path / "cache")[0]["sum"] == 1
+    assert CaseDataset([case], Adding(2), cache_dir=tmp_path / "cache")[0]["sum"] == 2
+    volume.write_bytes(b"another")
+    CaseDataset([case], Adding(1), cache_dir=tmp_path / "cache")[0]
+    assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
 def test_tensors_have_the_same_bytes_under_every_name(tmp_path: Path) -> None:

@@ -15,26 +15,32 @@ from prostate_alm.cohort import Cohort
 from prostate_alm.errors import ModelError, NoInputError, OutputError, UsageError
 from prostate_alm.files import lock_folder
 from prostate_alm.training import ARMS, CaseDataset, MemberTask, TrainingSettings, train, train_member
-from prostate_alm.training.ensemble import trained_patients
 
 
 def history(run: Path, arm: str, member: str = "00") -> list[dict[str, float]]:
     return json.loads((run / "members" / member / arm / "result.json").read_text())["history"]
 
 
-def test_the_run_s_record_names_settings_cohort_and_patients(tiny_run: tiny.Run) -> None:
+def test_the_run_s_record_names_settings_and_cohort(tiny_run: tiny.Run) -> None:
     record = json.loads((tiny_run.folder / "run.json").read_text())
     assert record["settings"]["overrides"] == tiny.OVERRIDES
     assert record["software_version"] == prostate_alm.__version__
     assert set(record["configs_sha256"]) == {"train.json", "continued.json", "alm.json"}
-    patients = {case.patient_id for case in tiny_run.cohort.cases}
-    assert trained_patients(tiny_run.folder) == trained_patients(tiny_run.folder / "bundle") == patients
+    assert record["cohort_sha256"] == tiny_run.cohort.digest()
     assert str(tiny_run.cohort.folder) not in (tiny_run.folder / "run.json").read_text()
 
 
-def test_a_bundle_that_left_its_run_names_no_patient(tiny_run: tiny.Run, tmp_path: Path) -> None:
-    shutil.copytree(tiny_run.folder / "bundle", tmp_path / "bundle")
-    assert trained_patients(tmp_path / "bundle") == set()
+def test_every_case_is_preprocessed_once_for_all_stages_and_processes(tiny_run: tiny.Run) -> None:
+    assert len(list((tiny_run.folder / "cache").glob("*.pt"))) == len(tiny_run.cohort.cases)
+
+
+def test_a_changed_volume_is_another_cohort(tiny_run: tiny.Run, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.cohort.folder, tmp_path / "cohort")
+    cohort = Cohort.load(tmp_path / "cohort")
+    assert cohort.digest() == tiny_run.cohort.digest()
+    volume = cohort.folder / cohort.cases[0].images["t2w"]
+    volume.write_bytes(volume.read_bytes() + b"!")
+    assert cohort.digest() != tiny_run.cohort.digest()
 
 
 def test_the_same_call_again_trains_nothing(tiny_run: tiny.Run) -> None:
@@ -192,7 +198,9 @@ def test_the_base_loss_alone_gives_one_arm(tiny_run: tiny.Run, fresh: Path) -> N
     assert all(torch.equal(joined[f"members.0.{name}"], value) for name, value in alone.items())
 
 
-@pytest.mark.parametrize("key", ["member", "seed", "dataset_dir", "cache_dir", "stage"])
+@pytest.mark.parametrize(
+    "key", ["member", "seed", "dataset_dir", "cache_dir", "stage", "split::member", "train#dataset"]
+)
 def test_what_a_run_depends_on_cannot_be_overridden(tiny_run, fresh, key):
     with pytest.raises(UsageError, match=key):
         train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(overrides={key: 1}))

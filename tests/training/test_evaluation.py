@@ -2,16 +2,16 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny
 
-from prostate_alm.bundle import Predictor
+from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Cohort
 from prostate_alm.errors import ModelError, RefusedError, UsageError
-from prostate_alm.files import sha256
 from prostate_alm.training import ARMS, calibrate, predict_arms, save_threshold, train
 
 
@@ -51,7 +51,7 @@ def test_a_folder_without_model_is_refused(others: Cohort, tmp_path: Path) -> No
 @pytest.mark.parametrize("part", ["", "bundle"])
 def test_calibration_on_training_patients_is_refused(part: str, tiny_run: tiny.Run, others: Cohort) -> None:
     known = replace(others.cases[0], patient_id=tiny_run.cohort.cases[0].patient_id)
-    with pytest.raises(RefusedError, match="1 patients of the calibration cohort were used in training"):
+    with pytest.raises(RefusedError, match=r"1 patients of cohort .* were used in training"):
         calibrate(tiny_run.folder / part, Cohort(others.folder, (known, *others.cases[1:])), fn_rate=0.5, risk=0.5)
 
 
@@ -68,8 +68,9 @@ def test_a_threshold_carries_the_hashes_of_model_and_cohort(tiny_run: tiny.Run, 
     assert threshold.value <= positives[threshold.rank - 1]
     path = save_threshold(threshold, tmp_path / "new" / "threshold.json")
     content = json.loads(path.read_text())
-    assert content["model_sha256"] == sha256(tiny_run.folder / "bundle" / "models" / "model.pt")
-    assert content["cohort_sha256"] == sha256(others.folder / "manifest.json")
+    assert content["model_sha256"] == predictor.sha256
+    assert content["cohort_sha256"] == others.digest()
+    assert content["patients"] == sorted(others.patients)
 
 
 def test_a_run_without_alm_is_evaluated_as_base(tmp_path):
@@ -78,3 +79,17 @@ def test_a_run_without_alm_is_evaluated_as_base(tmp_path):
     predictor = Predictor.load(tmp_path / "run")
     assert (predictor.arm, predictor.other_arms) == ("base", ())
     assert {row["arm"] for row in predict_arms(tmp_path / "run", cohort)} == {"base"}
+
+
+def test_a_bundle_that_left_its_run_still_knows_its_patients(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.folder / "bundle", tmp_path / "bundle")
+    with pytest.raises(RefusedError, match="used in training"):
+        calibrate(tmp_path / "bundle", tiny_run.cohort, fn_rate=0.5, risk=0.5)
+
+
+def test_a_model_that_does_not_say_on_whom_it_was_trained_is_refused(tiny_run, others, tmp_path):
+    shutil.copytree(tiny_run.folder / "bundle", tmp_path / "bundle")
+    (tmp_path / "bundle" / "models" / "patients.json").unlink()
+    write_hashes(tmp_path / "bundle")
+    with pytest.raises(RefusedError, match="does not say"):
+        calibrate(tmp_path / "bundle", others, fn_rate=0.5, risk=0.5)

@@ -1,0 +1,28 @@
+"""Weights are loaded without pickle."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from prostate_alm.errors import ModelError
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_weights(network: Network, path: Path | str) -> Network:
+    """Load a state dict into a network, without pickle and onto the CPU.
+
+    Raises:
+        ModelError: if the file is missing, holds more than weights, or is of another architecture.
+    """
+    path = Path(path)
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise ModelError(f"weights {path} are missing; train the model or name another") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"weights {path} do not load into {type(network).__name__}: {reason}") from error
+    return network

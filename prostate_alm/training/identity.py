@@ -1,0 +1,40 @@
+"""What a training stage is, so that a state is never resumed under other data or settings."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from monai.engines import Trainer
+from torch import nn
+
+
+def stage_identity(trainer: Trainer, network: nn.Module, parts: Mapping[str, Any], data: Any) -> dict[str, str]:
+    """Hashes of everything that determines a stage but for its length; call it before the first step.
+
+    Args:
+        trainer: gives batch size and sampler seed of its loader.
+        network: with its first weights, which stand for architecture, seed and checkpoint.
+        parts: optimizer, loss and so on; their settings are read off.
+        data: cases and labels, anything that JSON or `str` can write down.
+
+    Returns:
+        `data`, `first weights` and `settings`, each a hash.
+    """
+    loader = trainer.data_loader
+    sampler = getattr(loader, "sampler", None)
+    settings = [getattr(loader, "batch_size", None), getattr(sampler, "seed", None), *map(_settings, parts.values())]
+    weights = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        weights.update(name.encode())
+        weights.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return {"data": _digest(data), "first weights": weights.hexdigest(), "settings": _digest(settings)}
+
+
+def _settings(part: Any) -> str:
+    """A loss says its parameters in its representation, an optimizer in its defaults."""
+    return str(part) if isinstance(part, nn.Module) else f"{type(part).__name__} {getattr(part, 'defaults', '')}"
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
