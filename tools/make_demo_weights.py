@@ -74,7 +74,7 @@ def main() -> None:
         print(arm, auc(logits, labels), fpr_at_fn(logits, labels))
     shutil.rmtree(bundle / "models", ignore_errors=True)
     (bundle / "models").mkdir()
-    for name in ("model.pt", "training_ranges.json"):
+    for name in ("model.pt", "patients.json", "training_ranges.json"):
         shutil.copy2(made / "models" / name, bundle / "models" / name)
     save_threshold(threshold, bundle / "models" / "threshold.json")
     put_configs(made, bundle, measured)

@@ -10,6 +10,8 @@ import tiny
 from jsonschema import Draft7Validator
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
+from prostate_alm.bundle import Predictor, find_bundle
+from prostate_alm.operating_point import Threshold
 from prostate_alm.training.assemble import SHARED
 
 CONFIGS = tiny.BUNDLE / "configs"
@@ -106,3 +108,16 @@ def test_no_config_names_a_place_or_downloads() -> None:
         assert "/work/" not in text
         assert "/home/" not in text
         assert "http" not in text.replace("https://project-monai.github.io/schema", "")
+
+
+def test_the_demo_weights_are_small_whole_and_say_what_they_are() -> None:
+    folder = find_bundle("prostate_dce_classification")
+    assert sum(path.stat().st_size for path in (folder / "models").iterdir()) < 5_000_000
+    predictor = Predictor.load(folder)  # checks the hashes
+    assert predictor.notice == "demo weights, trained on synthetic phantoms: not for any clinical use"
+    threshold = Threshold.load(predictor.threshold_file)
+    assert threshold.model_sha256 == predictor.sha256
+    assert threshold.notice == predictor.notice
+    assert predictor.notice in threshold.promise
+    assert predictor.trained_patients is not None
+    assert not predictor.trained_patients & set(threshold.patients)

@@ -278,3 +278,9 @@ def test_labels_that_are_none_are_rejected() -> None:
     loss.bind(["a"])
     with pytest.raises(ValueError, match="labels must be 0 or 1"):
         loss(torch.zeros(1), torch.tensor([2]))
+
+
+def test_the_representation_names_every_parameter() -> None:
+    loss = ALMLoss(BCELoss(), margin=1.5, penalty=0.3, growth=4.0, penalty_cap=9.0)
+    assert "margin=1.5, penalty=0.3, growth=4.0, penalty_cap=9.0" in repr(loss)
+    assert "gamma=2.5" in repr(AsymmetricFocalLoss(gamma=2.5))
