@@ -13,7 +13,7 @@ from prostate_alm.cli import console
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One synthetic cohort of the demo."""
 
     name: str
@@ -22,13 +22,23 @@ class _Part:
     seed: int
 
 
-PARTS = (
-    _Part("training", 60, "1:2", 1),
-    _Part("calibration", 30, "4:1", 2),
-    _Part("test", 48, "1:2", 3),
-    _Part("new", 2, "1:1", 4),
-)
-MEMBERS, EPOCHS, CONSTRAINED_EPOCHS = 4, 35, 15
+@dataclass(frozen=True)
+class Scale:
+    """How large a demo is: cohorts, ensemble, epochs, and the promise of the threshold."""
+
+    parts: tuple[Part, ...] = (
+        Part("training", 60, "1:2", 1),
+        Part("calibration", 30, "4:1", 2),
+        Part("test", 48, "1:2", 3),
+        Part("new", 2, "1:1", 4),
+    )
+    members: int = 4
+    epochs: int = 35
+    constrained_epochs: int = 15
+    fn_rate: float = 0.1
+    risk: float = 0.1
+
+
 SALT = b"prostate_alm demo: nobody to protect"
 
 
@@ -46,18 +56,23 @@ def demo(
 
     Example: prostate-alm demo --out demo/
     """
+    run_demo(out, Scale())
+
+
+def run_demo(out: Path, scale: Scale) -> None:
+    """The demo at any scale; results on stdout."""
     from prostate_alm.cli.evaluating import evaluate_run
     from prostate_alm.files import output_folder
 
     output_folder(out)
     started = time.monotonic()
     with _step("synthetic studies, written as DICOM, then read and prepared"):
-        for part in PARTS:
+        for part in scale.parts:
             _prepare(out, part)
     with _step("training: base, then continued and ALM from its best checkpoint"):
-        _train(out)
+        _train(out, scale)
     with _step("a locked threshold from the calibration cohort"):
-        threshold = _calibrate(out)
+        threshold = _calibrate(out, scale)
     with _step("evaluation on the test cohort"):
         report, lines = evaluate_run(out / "run", out / "test" / "cohort", out / "report", threshold, "cpu")
     with _step("triage of a new study"):
@@ -69,7 +84,7 @@ def demo(
     console.note(f"all of it in {time.monotonic() - started:.0f} s; everything is in {out}")
 
 
-def _prepare(out: Path, part: _Part) -> None:
+def _prepare(out: Path, part: Part) -> None:
     from prostate_alm.phantom import write_cohort
     from prostate_alm.prepare import prepare
     from prostate_alm.studies import Keys
@@ -84,21 +99,24 @@ def _prepare(out: Path, part: _Part) -> None:
     console.note(f"{part.name}: {part.studies} studies")
 
 
-def _train(out: Path) -> None:
+def _train(out: Path, scale: Scale) -> None:
     from prostate_alm.bundle import find_bundle
     from prostate_alm.training import TrainingSettings, train
 
-    settings = TrainingSettings(loss="a-fl", members=MEMBERS, epochs=EPOCHS, constrained_epochs=CONSTRAINED_EPOCHS)
+    settings = TrainingSettings(
+        loss="a-fl", members=scale.members, epochs=scale.epochs, constrained_epochs=scale.constrained_epochs
+    )
     bundle = find_bundle("prostate_dce_classification")
     train(out / "training" / "cohort", out / "run", bundle, settings, progress=console.note)
 
 
-def _calibrate(out: Path) -> Path:
+def _calibrate(out: Path, scale: Scale) -> Path:
     from prostate_alm.cohort import Cohort
     from prostate_alm.training import calibrate, save_threshold
 
     cohort = Cohort.load(out / "calibration" / "cohort")
-    return save_threshold(calibrate(out / "run", cohort, fn_rate=0.1, risk=0.1), out / "threshold.json")
+    threshold = calibrate(out / "run", cohort, fn_rate=scale.fn_rate, risk=scale.risk)
+    return save_threshold(threshold, out / "threshold.json")
 
 
 def _triage(out: Path, threshold: Path) -> str:
