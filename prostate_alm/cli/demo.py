@@ -32,7 +32,7 @@ class Scale:
         Part("test", 48, "1:2", 3),
         Part("new", 2, "1:1", 4),
     )
-    members: int = 4
+    members: int = 3
     epochs: int = 35
     constrained_epochs: int = 15
     fn_rate: float = 0.1

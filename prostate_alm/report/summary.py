@@ -1,7 +1,7 @@
 """From predictions to typed figures, one summary per arm; writing them down happens elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prostate_alm.errors import UsageError
@@ -12,6 +12,7 @@ from prostate_alm.metrics import (
     at_threshold,
     auc,
     fpr_at_fn,
+    holm,
     paired_delong,
     threshold_at_fn,
 )
@@ -29,7 +30,8 @@ class ArmSummary:
         fpr_at_0fn: false-positive rate with no positive missed, oracle.
         fpr_at_1fn: the same with one missed, oracle.
         oracle_threshold: the threshold of `fpr_at_0fn`, in logits; None without positives.
-        versus_base: AUC against the arm `base`, paired; None for base itself and where there is no base.
+        versus_base: AUC against the arm `base`, paired, p adjusted by Holm over the arms; None for base itself and
+            where there is no base.
         locked: figures at the locked threshold; only for the arm that it belongs to.
     """
 
@@ -81,10 +83,12 @@ def summarise(predictions: Rows, *, threshold: Threshold | None = None, main_arm
     if main_arm not in arms:
         raise UsageError(f"there are no predictions of the arm {main_arm}, only of {', '.join(arms)}")
     base = arms.get("base")
-    return [
-        _summary(scores, base if scores is not base else None, threshold if scores.arm == main_arm else None)
-        for scores in arms.values()
-    ]
+    return _adjusted(
+        [
+            _summary(scores, base if scores is not base else None, threshold if scores.arm == main_arm else None)
+            for scores in arms.values()
+        ]
+    )
 
 
 def errors_at(scores: ArmScores, threshold: float) -> Errors:
@@ -114,6 +118,16 @@ def figure_rows(summaries: Sequence[ArmSummary]) -> list[dict[str, Any]]:
             difference = summary.versus_base.difference.as_dict()
             rows.append({"arm": summary.arm} | difference | {"p_value": summary.versus_base.p_value})
     return rows
+
+
+def _adjusted(summaries: list[ArmSummary]) -> list[ArmSummary]:
+    """Several arms are tested against one base, so their p-values are adjusted by Holm."""
+    tests = {row.arm: row.versus_base for row in summaries if row.versus_base and row.versus_base.p_value is not None}
+    adjusted = dict(zip(tests, holm([test.p_value or 0.0 for test in tests.values()]), strict=True))
+    return [
+        replace(row, versus_base=replace(tests[row.arm], p_value=adjusted[row.arm])) if row.arm in tests else row
+        for row in summaries
+    ]
 
 
 def _summary(scores: ArmScores, base: ArmScores | None, threshold: Threshold | None) -> ArmSummary:

@@ -5,7 +5,7 @@ import pytest
 
 from prostate_alm.errors import UsageError
 from prostate_alm.figures import Figure
-from prostate_alm.metrics import at_threshold, auc, fpr_at_fn, paired_delong
+from prostate_alm.metrics import at_threshold, auc, fpr_at_fn, holm, paired_delong
 from prostate_alm.operating_point import Threshold
 from prostate_alm.report import Prediction, by_arm, errors_at, figure_rows, summarise, wording
 
@@ -65,7 +65,9 @@ def test_each_arm_gets_the_figures_of_the_metrics_room(rows):
         assert summary.fpr_at_0fn == fpr_at_fn(scores.logits, scores.labels, 0)
         assert summary.fpr_at_1fn == fpr_at_fn(scores.logits, scores.labels, 1)
     assert base.versus_base is None
-    assert alm.versus_base == paired_delong(arms["alm"].logits, arms["base"].logits, arms["alm"].labels)
+    tests = [paired_delong(arms[a].logits, arms["base"].logits, arms[a].labels) for a in ("continued", "alm")]
+    assert [row.versus_base.difference for row in (continued, alm)] == [test.difference for test in tests]
+    assert [row.versus_base.p_value for row in (continued, alm)] == holm([test.p_value for test in tests])
     assert (base.locked, continued.locked) == (None, None)
     assert alm.locked == at_threshold(arms["alm"].logits, arms["alm"].labels, 0.25)
 
