@@ -121,7 +121,21 @@ class Split:
     validation: tuple[Case, ...]
 
 
+@dataclass(frozen=True)
+class LabelRow:
+    """One row of the labels table; messages name its line, since `study` may identify a person."""
+
+    line: int
+    study: str = field(repr=False)
+    label: int
+
+
 def read_labels(path: Path | str) -> dict[str, int]:
+    """Read `labels.csv` as study -> label; see `read_label_rows`."""
+    return {row.study: row.label for row in read_label_rows(path)}
+
+
+def read_label_rows(path: Path | str) -> list[LabelRow]:
     """Read `labels.csv`, with the columns `study` and `label`.
 
     `study` is a StudyInstanceUID, an accession number or the study's folder; `label` is 1 (DCE needed) or 0.
@@ -133,24 +147,34 @@ def read_labels(path: Path | str) -> dict[str, int]:
     path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            header = list(table.fieldnames or ())
+            lines = [(table.line_num, row) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NoInputError(
             f"labels file {path} cannot be read ({error}); give a CSV with the columns study,label"
         ) from error
-    labels: dict[str, int] = {}
-    for line, row in enumerate(rows, start=2):
-        study, label = (row.get("study") or "").strip(), (row.get("label") or "").strip()
-        if "study" not in row or "label" not in row or not study:
-            raise UsageError(f"{path.name} line {line}: needs the columns study and label, both filled in")
-        if label not in {"0", "1"}:
-            raise UsageError(f"{path.name} line {line}: label {label!r} is not allowed; use 1 (DCE needed) or 0")
-        if study in labels:
+    if header and not {"study", "label"} <= set(header):
+        wrong = "separate them by a comma, not by ';'" if any(";" in name for name in header) else "give both"
+        raise UsageError(f"{path.name} line 1: needs the columns study and label; {wrong}")
+    rows: dict[str, LabelRow] = {}
+    for line, content in lines:
+        row = _label_row(f"{path.name} line {line}", line, content)
+        if row.study in rows:
             raise UsageError(f"{path.name} line {line}: this study stands twice; keep one line per study")
-        labels[study] = int(label)
-    if not labels:
+        rows[row.study] = row
+    if not rows:
         raise UsageError(f"{path.name} has no rows; give one line per study: study,label")
-    return labels
+    return list(rows.values())
+
+
+def _label_row(where: str, line: int, content: dict[str, Any]) -> LabelRow:
+    study, label = (content["study"] or "").strip(), (content["label"] or "").strip()
+    if not study:
+        raise UsageError(f"{where}: needs the columns study and label, both filled in")
+    if label not in {"0", "1"}:
+        raise UsageError(f"{where}: this label is not allowed; use 1 (DCE needed) or 0")
+    return LabelRow(line, study, int(label))
 
 
 def split_cases(cases: Sequence[Case], *, member: int, seed: int, validation_fraction: float = 0.2) -> Split:

@@ -3,17 +3,18 @@
 import multiprocessing
 import os
 import shutil
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.cohort import MANIFEST, Case, Cohort, read_labels
+from prostate_alm.cohort import MANIFEST, Case, Cohort, LabelRow, read_label_rows
 from prostate_alm.errors import NoInputError, UsageError, UserError
-from prostate_alm.files import output_folder, write_csv
+from prostate_alm.files import lock_folder, output_folder, write_csv
 from prostate_alm.studies import QUALITY_COLUMNS, Keys, StudyFiles, StudyTask, find_studies, store_study
 
 VOLUMES = "volumes"
@@ -60,34 +61,37 @@ def prepare(
     Raises:
         OutputError: if `out` cannot be written; found out before any study is read.
         NoInputError: if there is no DICOM at all, or no study is ready (qc.csv says why).
-        UsageError: if a label is wrong or names no study; nothing is written then.
+        UsageError: if a label is wrong or names no study (nothing is written then), or another process works in `out`.
     """
     root, out = Path(studies_root), Path(out)
-    labels = None if labels_csv is None else read_labels(labels_csv)
+    labels = None if labels_csv is None else read_label_rows(labels_csv)
     existed = out.exists()
     output_folder(out)
-    try:
-        studies = find_studies(root)
-        by_uid = None if labels is None else match_labels(labels, studies, root)
-    except UserError:
-        if not existed:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-    volumes = output_folder(out / VOLUMES)
-    for leftover in volumes.glob(".*.part.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    known = [study for study in studies if by_uid is None or study.uid in by_uid]
-    records = _run([StudyTask(study, volumes, keys, harmonise) for study in known], processes, progress)
-    records |= {study.uid: _unread(keys, study, "no label") for study in studies if study.uid not in records}
-    return _save(out, records, by_uid or {})
+    with lock_folder(out):
+        try:
+            studies = find_studies(root)
+            by_uid = None if labels is None else match_labels(labels, studies, root)
+        except UserError:
+            if not existed:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
+        volumes = output_folder(out / VOLUMES)
+        for leftover in volumes.glob(".*.part.*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        known = [study for study in studies if by_uid is None or study.uid in by_uid]
+        records = read_all([StudyTask(study, volumes, keys, harmonise) for study in known], processes, progress)
+        records |= {study.uid: unread(keys, study, "no label") for study in studies if study.uid not in records}
+        return _save(out, records, by_uid or {})
 
 
-def match_labels(labels: Mapping[str, int], studies: Sequence[StudyFiles], root: Path) -> dict[str, int]:
+def match_labels(labels: Sequence[LabelRow], studies: Sequence[StudyFiles], root: Path) -> dict[str, int]:
     """Find the study that each row of the labels table means.
 
+    Messages name the lines, not their content: an accession number or a folder may identify a person.
+
     Args:
-        labels: study -> label; study is a StudyInstanceUID, an accession number or a folder below `root`.
-        studies: all that was found.
+        labels: rows, whose study is a StudyInstanceUID, an accession number or a folder below `root`.
+        studies: all that was found, those without a readable file too.
         root: what the folders are relative to.
 
     Returns:
@@ -100,19 +104,21 @@ def match_labels(labels: Mapping[str, int], studies: Sequence[StudyFiles], root:
     for study in studies:
         for name in _names(study, root):
             names[name].add(study.uid)
-    matched: dict[str, int] = {}
-    for row, label in labels.items():
-        found = names.get(row.strip("/"), set())
+    matched: dict[str, LabelRow] = {}
+    for row in labels:
+        found = names.get(row.study.strip("/"), set())
         if len(found) != 1:
             what = f"{len(found)} studies" if found else "no study"
             raise UsageError(
-                f"labels: {row!r} fits {what} in {root}; give a StudyInstanceUID, accession number or study folder"
+                f"labels line {row.line} fits {what} in {root}; "
+                "give a StudyInstanceUID, accession number or study folder"
             )
-        uid = next(iter(found))
-        if uid in matched:
-            raise UsageError(f"labels: {row!r} is a study that another row names already; keep one line per study")
-        matched[uid] = label
-    return matched
+        first = matched.setdefault(next(iter(found)), row)
+        if first is not row:
+            raise UsageError(
+                f"labels line {row.line} means the same study as line {first.line}; keep one line per study"
+            )
+    return {uid: row.label for uid, row in matched.items()}
 
 
 def _names(study: StudyFiles, root: Path) -> Iterator[str]:
@@ -127,7 +133,7 @@ def _names(study: StudyFiles, root: Path) -> Iterator[str]:
         yield root.resolve().name
 
 
-def _run(
+def read_all(
     tasks: Sequence[StudyTask], processes: int | None, progress: Callable[[int, int], None] | None
 ) -> dict[str, dict[str, Any]]:
     records: dict[str, dict[str, Any]] = {}
@@ -141,19 +147,29 @@ def _run(
 
 
 def _alone(task: StudyTask) -> tuple[str, dict[str, Any]]:
-    return task.study.uid, store_study(task)
+    return task.study.uid, _outcome(task, lambda: store_study(task))
+
+
+def _outcome(task: StudyTask, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The record, or one that says what went wrong: only what ends every study (a full disk) ends the batch."""
+    try:
+        return read()
+    except (UserError, BrokenProcessPool):
+        raise
+    except Exception as error:
+        return unread(task.keys, task.study, f"the study cannot be read, an unexpected {type(error).__name__}")
 
 
 def _in_processes(tasks: Sequence[StudyTask], count: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read in a pool; when a study kills its process, those that were under way are read again, each in its own."""
     lost: list[StudyTask] = []
     with _pool(count) as pool:
-        futures = {pool.submit(store_study, task): task for task in tasks}
+        futures = _submit(pool, tasks, lost)
         try:
             for future in as_completed(futures):
                 task = futures[future]
                 try:
-                    yield task.study.uid, future.result()
+                    yield task.study.uid, _outcome(task, future.result)
                 except BrokenProcessPool:
                     lost.append(task)
         except BaseException:
@@ -162,16 +178,36 @@ def _in_processes(tasks: Sequence[StudyTask], count: int) -> Iterator[tuple[str,
     for task in lost:
         with _pool(1) as pool:
             try:
-                yield task.study.uid, pool.submit(store_study, task).result()
+                (future,) = _submit(pool, [task])
+                yield task.study.uid, _outcome(task, future.result)
             except BrokenProcessPool:
-                yield task.study.uid, _unread(task.keys, task.study, "the process that read it died")
+                yield task.study.uid, unread(task.keys, task.study, "the process that read it died")
+
+
+def _submit(
+    pool: ProcessPoolExecutor, tasks: Sequence[StudyTask], lost: list[StudyTask] | None = None
+) -> dict[Future[dict[str, Any]], StudyTask]:
+    """Hand tasks to a pool, those after its death to `lost`; its processes leave an interrupt (Ctrl-C) to this one."""
+    futures: dict[Future[dict[str, Any]], StudyTask] = {}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by what is started meanwhile
+    try:
+        for task in tasks:
+            try:
+                futures[pool.submit(store_study, task)] = task
+            except BrokenProcessPool:
+                if lost is None:
+                    raise
+                lost.append(task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return futures
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _unread(keys: Keys, study: StudyFiles, reason: str) -> dict[str, Any]:
+def unread(keys: Keys, study: StudyFiles, reason: str) -> dict[str, Any]:
     key = keys.study(study.uid)
     quality = dict.fromkeys(QUALITY_COLUMNS, "") | {"study_key": key, "ready": 0, "reasons": reason}
     return {"study_key": key, "ready": False, "problems": [reason], "quality": quality}

@@ -11,6 +11,7 @@ AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
 CORONAL = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
 S0, ADC = 1000.0, 1.2e-3
+SLICE_MM = 8.0  # thick, so that six slices are as long as a prostate
 
 Study = dict[str, list[Dataset]]
 
@@ -39,7 +40,7 @@ def series(
     image_type: str,
     *,
     voxels: np.ndarray,
-    spacing=(2.0, 2.0, 3.0),
+    spacing=(2.0, 2.0, SLICE_MM),
     axes=AXIAL,
     centre=(0.0, 0.0, 0.0),
     b_value: int | None = None,
@@ -115,7 +116,7 @@ def study(
     """A prostate study with decoys; keys `t2`, `dwi_b<value>`, `sag`, `adc`, `calculated`."""
     uid = generate_uid(entropy_srcs=["study", name])
     body, small = texture((24, 24, 6), seed), texture((16, 20, 6), seed + 1)
-    plane = {"ScanningSequence": "EP", "EchoTime": "63", "RepetitionTime": "2700", "spacing": (4.0, 4.0, 3.0)}
+    plane = {"ScanningSequence": "EP", "EchoTime": "63", "RepetitionTime": "2700", "spacing": (4.0, 4.0, SLICE_MM)}
     trace = "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW"
     normal = "ORIGINAL\\PRIMARY\\M\\NORM"
     made = {
@@ -133,6 +134,17 @@ def study(
             uid, 6, "ep2d_diff_tra", trace, voxels=signal, b_value=b, dialect=dialect, SequenceName=name, **plane
         )
     return made
+
+
+def copy_of(images: list[Dataset], number: int, description: str | None = None) -> list[Dataset]:
+    """The same images, in place, as a series of their own under another number."""
+    for image in images:
+        image.SeriesNumber = str(number)
+        image.SeriesInstanceUID = generate_uid(entropy_srcs=["copy", str(number)])
+        image.SOPInstanceUID = generate_uid(entropy_srcs=[image.SOPInstanceUID, str(number)])
+        if description is not None:
+            image.SeriesDescription = description
+    return images
 
 
 def save(made: Study | Iterable[Dataset], folder: Path) -> Path:

@@ -1,16 +1,20 @@
 """prepare: labels, resume, broken studies, nothing half-written."""
 
 import csv
+import functools
 import json
 import os
+import signal
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import dicom_factory
 import pytest
 
 from prostate_alm import prepare as module
-from prostate_alm.cohort import Cohort
+from prostate_alm.cohort import Cohort, LabelRow
 from prostate_alm.errors import NoInputError, OutputError, UsageError
+from prostate_alm.files import lock_folder, output_folder
 from prostate_alm.prepare import match_labels, prepare
 from prostate_alm.studies import Keys, StudyTask, Volume, find_studies, store
 
@@ -57,7 +61,7 @@ def test_a_cohort_of_three(root):
     assert sorted(case.label for case in cohort.cases) == [0, 0, 1]
     for case in cohort.cases:
         assert list(case.images) == ["t2w", "dwi_b100", "dwi_b600", "dwi_b1000"]
-        assert Volume.load(cohort.folder / case.images["t2w"]).spacing_mm == pytest.approx((2, 2, 3))
+        assert Volume.load(cohort.folder / case.images["t2w"]).spacing_mm == pytest.approx((2, 2, 8))
         assert case.scanner == {"vendor": "Siemens", "model": "Skyra", "field_strength_t": 3.0}
     rows = qc(cohort.folder)
     assert set(rows) == {case.case_id for case in cohort.cases}
@@ -117,13 +121,14 @@ def test_no_dicom_is_no_input_and_leaves_nothing(tmp_path):
 
 
 def test_an_unknown_study_in_the_labels_is_refused_before_anything_is_written(root):
-    with pytest.raises(UsageError, match="'four' fits no study"):
+    with pytest.raises(UsageError, match="line 5 fits no study") as caught:
         run(root, LABELS | {"four": 1})
+    assert "four" not in str(caught.value)
     assert not (root.parent / "cohort").exists()
 
 
 def test_a_label_two_is_refused(root):
-    with pytest.raises(UsageError, match="label '2'"):
+    with pytest.raises(UsageError, match="line 2: this label is not allowed"):
         run(root, LABELS | {"one": 2})
     assert not (root.parent / "cohort").exists()
 
@@ -150,24 +155,24 @@ def test_labels_name_a_study_in_four_ways(root):
     by_folder = {study.folder.relative_to(root).parts[0]: study for study in studies}
     one, two = by_folder["one"], by_folder["two"]
     for name, meant in [(one.uid, one), (one.accession, one), ("one", one), ("two", two), ("two/deep", two)]:
-        assert match_labels({name: 1}, studies, root) == {meant.uid: 1}
+        assert match_labels([LabelRow(2, name, 1)], studies, root) == {meant.uid: 1}
 
 
 def test_a_label_that_fits_two_studies_is_refused(root):
     dicom_factory.save(dicom_factory.study("four"), root / "one" / "second")
-    with pytest.raises(UsageError, match="fits 2 studies"):
-        match_labels({"one": 1}, find_studies(root), root)
+    with pytest.raises(UsageError, match="line 2 fits 2 studies"):
+        match_labels([LabelRow(2, "one", 1)], find_studies(root), root)
 
 
 def test_two_rows_for_one_study_are_refused(root):
     studies = find_studies(root)
-    with pytest.raises(UsageError, match="another row names already"):
-        match_labels({"two": 1, "two/deep": 1}, studies, root)
+    with pytest.raises(UsageError, match="line 7 means the same study as line 3"):
+        match_labels([LabelRow(3, "two", 1), LabelRow(7, "two/deep", 1)], studies, root)
 
 
 def test_a_root_that_is_the_study_answers_to_its_name(root):
     (study,) = find_studies(root / "one")
-    assert match_labels({"one": 0}, [study], root / "one") == {study.uid: 0}
+    assert match_labels([LabelRow(2, "one", 0)], [study], root / "one") == {study.uid: 0}
 
 
 @pytest.fixture
@@ -250,6 +255,94 @@ def test_a_study_that_kills_its_process_is_listed_and_the_others_are_read(root, 
     records = dict(module._in_processes(tasks, 2))
     assert records[one.uid]["problems"] == ["the process that read it died"]
     assert [records[study.uid]["ready"] for study in others] == [True, True]
+
+
+def test_processes_leave_an_interrupt_to_their_parent(monkeypatch):
+    monkeypatch.setattr(module, "store_study", functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK))
+    with module._pool(1) as pool:
+        (future,) = module._submit(pool, [()])
+        assert signal.SIGINT in future.result()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+class DyingPool:
+    """A pool whose process dies after the first task was handed over, then one that takes every task."""
+
+    def __init__(self, takes):
+        self.takes = takes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def shutdown(self, **_):
+        pass
+
+    def submit(self, function, task):
+        if not self.takes:
+            raise BrokenProcessPool("a process died")
+        self.takes -= 1
+        future = module.Future()
+        future.set_result(function(task))
+        return future
+
+
+def test_a_pool_that_dies_while_tasks_are_handed_over_loses_none(root, tmp_path, monkeypatch):
+    pools = iter([1, 1, 0])
+    monkeypatch.setattr(module, "_pool", lambda _: DyingPool(next(pools)))
+    volumes = output_folder(tmp_path / "volumes")
+    studies = find_studies(root)
+    records = dict(module._in_processes([StudyTask(study, volumes, KEYS, False) for study in studies], 2))
+    assert [records[study.uid]["ready"] for study in studies] == [True, True, False]
+    assert records[studies[2].uid]["problems"] == ["the process that read it died"]
+
+
+def test_an_unexpected_failure_breaks_its_study_only(root, monkeypatch):
+    store_study = module.store_study
+
+    def failing(task):
+        if task.study.folder.name == "one":
+            raise PermissionError(13, "Permission denied", "/secret/path")
+        return store_study(task)
+
+    monkeypatch.setattr(module, "store_study", failing)
+    done = run(root, LABELS)
+    assert len(done.cohort.cases) == 2
+    assert [reasons for _, reasons in done.broken] == [("the study cannot be read, an unexpected PermissionError",)]
+
+
+def test_two_runs_do_not_share_a_cohort_folder(root, monkeypatch):
+    monkeypatch.setattr(module, "find_studies", lambda _: pytest.fail("work was begun"))
+    with lock_folder(output_folder(root.parent / "cohort")), pytest.raises(UsageError, match="another process works"):
+        run(root, LABELS)
+
+
+def damage(folder, size):
+    """Cut every file below a folder: to nothing, into the preamble, or right before the image's size."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            whole = path.read_bytes()
+            path.write_bytes(whole[: whole.index(b"\x28\x00\x10\x00") if size is None else size])
+
+
+@pytest.mark.parametrize("size", [0, 100, 200, None])
+@pytest.mark.parametrize("labels", [LABELS, None])
+def test_a_study_without_a_readable_file_is_listed_as_broken(root, size, labels):
+    damage(root / "two", size)
+    done = run(root, labels)
+    assert len(done.cohort.cases) == 2
+    ((key, reasons),) = done.broken
+    assert "can be read" in reasons[0]
+    assert qc(done.cohort.folder)[key]["ready"] == "0"
+
+
+def test_a_folder_with_a_readable_and_an_unreadable_study_is_no_name(root):
+    dicom_factory.save(dicom_factory.study("four"), root / "one" / "second")
+    damage(root / "one" / "second", None)
+    with pytest.raises(UsageError, match="line 2 fits 2 studies"):
+        run(root, LABELS)
 
 
 def test_stored_files_name_nobody(root):

@@ -31,7 +31,7 @@ Harmonise = Annotated[
 ]
 KeyMap = Annotated[
     Path | None,
-    typer.Option("--keymap", metavar="FILE", help="Write study key -> accession, StudyInstanceUID here (mode 0600)."),
+    typer.Option("--keymap", metavar="FILE", help="Write study key -> accession, UID, folder here (mode 0600)."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Compute finished studies again.")]
 Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda[:n]|auto", help="Where the network runs.")]

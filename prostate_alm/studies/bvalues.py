@@ -3,6 +3,7 @@
 A b-value belongs to an image, never to a series: one series often holds them all.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ NOMINAL_B_VALUES = (*range(0, 501, 50), 600, 700, 750, 800, 900, *range(1000, 30
 STANDARD = (0x0018, 0x9087)
 SIEMENS = (0x0019, 0x100C)
 SIEMENS_CREATOR = (0x0019, 0x0010)
+_NAMED_B = re.compile(r"_b(\d{1,5})(?![\d_])")
+"""Siemens SequenceName of one b-value, such as `*ep_b400t`; `*ep_b50_800` is the range behind a map."""
 TAGS: tuple[tuple[int, int], ...] = (STANDARD, SIEMENS_CREATOR, SIEMENS)
 
 
@@ -68,8 +71,11 @@ def nominal_b_value(value: float) -> int:
 def read_b_value(dataset: Dataset) -> BValue | None:
     """The b-value of one image, or None if no source states one.
 
+    SequenceName (0018,0024) is no source, as exports often keep it where the b-value was removed on purpose, but it may
+    not contradict one.
+
     Args:
-        dataset: a header that holds at least `TAGS`.
+        dataset: a header that holds at least `TAGS` and SequenceName.
 
     Raises:
         BValueError: if a source holds something that is no b-value, or two sources disagree by more than 5 s/mm^2.
@@ -80,6 +86,11 @@ def read_b_value(dataset: Dataset) -> BValue | None:
             raise BValueError(
                 f"{found[0].source} states b {found[0].value:g} and {other.source} states b {other.value:g}"
             )
+    named = _NAMED_B.search(str(dataset.get("SequenceName", "") or ""))
+    if found and named and nominal_b_value(float(named[1])) != found[0].nominal:
+        raise BValueError(
+            f"{found[0].source} states b {found[0].value:g} and SequenceName (0018,0024) states b {named[1]}"
+        )
     return found[0] if found else None
 
 

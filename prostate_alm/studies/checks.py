@@ -1,4 +1,4 @@
-"""Checks of the volumes before anyone decides on them; each returns what is wrong, in one sentence."""
+"""Checks of the volumes before anyone decides on them; each returns what is wrong."""
 
 from collections.abc import Mapping
 
@@ -9,45 +9,47 @@ from prostate_alm.studies.harmonise import foreground_of
 from prostate_alm.studies.volumes import Volume
 
 MIN_OVERLAP = 0.8
-"""Share of the middle of the T2 that the diffusion must cover."""
+"""Share of the middle of the one that the other must cover."""
 
 
-def overlap(t2: Grid, dwi: Grid) -> float:
-    """Share of the middle of the T2 (the central half in plane, all slices) that lies inside the diffusion's grid.
+def overlap(inner: Grid, outer: Grid) -> float:
+    """Share of the middle of one grid (the central half in plane, all slices) that lies inside another.
 
     Args:
-        t2: grid of the T2.
-        dwi: grid of the diffusion.
+        inner: the grid whose middle is asked for, such as that of the T2.
+        outer: the grid that should cover it.
 
     Returns:
         0 to 1.
     """
-    columns, rows, slices = t2.shape
+    columns, rows, slices = inner.shape
     axes = (np.linspace(columns / 4, 3 * columns / 4, 9), np.linspace(rows / 4, 3 * rows / 4, 9), np.arange(slices))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     homogeneous = np.c_[points, np.ones(len(points))]
-    inside = (np.linalg.inv(dwi.affine) @ t2.affine @ homogeneous.T)[:3].T
+    inside = (np.linalg.inv(outer.affine) @ inner.affine @ homogeneous.T)[:3].T
     # a voxel reaches half its size beyond its centre; a slice of the other stack may lie up to one slice further out
-    low, high = np.array([-0.5, -0.5, -1.0]), np.array(dwi.shape) - np.array([0.5, 0.5, 0.0])
+    low, high = np.array([-0.5, -0.5, -1.0]), np.array(outer.shape) - np.array([0.5, 0.5, 0.0])
     return float(np.mean(np.all((inside >= low) & (inside <= high), axis=1)))
 
 
 def check_overlap(t2: Volume, dwi: Volume) -> list[str]:
-    """The diffusion must cover the middle of the T2."""
-    share = overlap(t2.grid, dwi.grid)
-    if share < MIN_OVERLAP:
-        return [f"T2 and DWI do not show the same region: DWI covers {share:.0%} of the middle of the T2"]
-    return []
+    """The diffusion must cover the middle of the T2, and the T2 that of the diffusion."""
+    shares = {("DWI", "T2"): overlap(t2.grid, dwi.grid), ("T2", "DWI"): overlap(dwi.grid, t2.grid)}
+    return [
+        f"T2 and DWI do not show the same region: {one} covers {share:.0%} of the middle of the {other}"
+        for (one, other), share in shares.items()
+        if share < MIN_OVERLAP
+    ]
 
 
-def check_intensities(name: str, volume: Volume) -> list[str]:
-    """Voxels must be finite, and neither constant nor nearly empty."""
+def check_intensities(volume: Volume) -> str:
+    """Voxels must be finite, and neither constant nor nearly empty; returns what is wrong, empty if nothing is."""
     if not np.isfinite(volume.voxels).all():
-        return [f"{name}: voxels are not finite"]
+        return "voxels are not finite"
     low, high = np.percentile(volume.voxels, (1, 99))
     if high <= low:
-        return [f"{name}: intensities are constant"]
-    return []
+        return "intensities are constant"
+    return ""
 
 
 def check_signal_falls(dwi: Mapping[int, Volume]) -> list[str]:

@@ -2,152 +2,139 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from itertools import combinations
 
+from prostate_alm.studies.bsets import BSet, b_list, complete, same_times, sets_of
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES, BValue
-from prostate_alm.studies.geometry import ReadingError, plane_of
+from prostate_alm.studies.geometry import ReadingError, plane_of, where
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.kinds import Part, Role, is_trace
 from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, tall_enough
 
 
-@dataclass
-class _Set:
-    """Images that belong together; several candidates for one b-value are possible until `settle`."""
-
-    candidates: dict[int, list[Choice]] = field(default_factory=lambda: defaultdict(list))
-    taken: dict[int, Choice] = field(default_factory=dict)
-    unclear: list[str] = field(default_factory=list)
-
-    @property
-    def first(self) -> Choice:
-        return next(iter(self.candidates.values()))[0]
-
-    @property
-    def parts(self) -> list[Part]:
-        return [choice.part for choices in self.candidates.values() for choice in choices]
-
-    def settle(self) -> None:
-        """One choice per b-value: the only one, or the only trace."""
-        for b, choices in sorted(self.candidates.items()):
-            traces = [choice for choice in choices if is_trace(choice.stack.slices[0][0])]
-            best = choices if len(choices) == 1 else traces
-            if len(best) == 1:
-                self.taken[b] = best[0]
-            else:
-                self.unclear.append(f"b{b} stands in several series ({names([one.part for one in choices])})")
-
-
 def choose_dwi(parts: Sequence[Part], selection: Selection) -> None:
     """Take the set with b 100, 600 and 1000, or else the only set that could be harmonised; else none.
+
+    Axial diffusion that geometry refuses is a candidate still: its defects stand against the study.
 
     Args:
         parts: the acquired diffusion of one study.
         selection: receives the choices, verdicts and problems.
     """
-    defects: dict[int, list[str]] = defaultdict(list)
+    planes: dict[int, str] = {}
+    defects: dict[int, list[str]] = {}
     choices: list[Choice] = []
     for part in parts:
-        plane = plane_of(part.images[0])
-        if plane != "axial":
-            defects[id(part)].append(f"its plane is {plane}, not axial")
-        else:
-            choices += _per_b_value(part, defects[id(part)])
-    sets = _sets(choices)
+        planes[id(part)] = next((plane for plane in map(plane_of, part.images) if plane != "axial"), "")
+        defects[id(part)] = []
+        if planes[id(part)]:
+            continue
+        found, defects[id(part)] = _per_b_value(part)
+        defects[id(part)] += _mixed(part, found, parts)
+        choices += found
+    sets = sets_of(choices)
     chosen, why_not = _best(sets)
-    all_defects = [defect for found in defects.values() for defect in found]
+    refused = {key: [f"its plane is {plane}, not axial"] for key, plane in planes.items() if plane}
+    doubts = [defect for found in defects.values() for defect in found]
     if chosen is not None:
         selection.dwi = dict(chosen.taken)
-        if not _complete(chosen):
-            selection.problems += [*chosen.unclear, *all_defects]
+        selection.problems += [*([] if complete(chosen) else chosen.unclear), *doubts, *_rivals(chosen, sets)]
     elif sets:
-        selection.problems.append(why_not)
+        selection.problems += [why_not, *doubts]
     else:
-        selection.problems.append("; ".join(["no usable acquired diffusion (DWI)", *all_defects]))
+        off_plane = [f"{part.name}: {reason}" for part in parts for reason in refused.get(id(part), [])]
+        selection.problems.append("; ".join(["no usable acquired diffusion (DWI)", *off_plane, *doubts]))
     for part in parts:
-        selection.verdicts.append(_verdict(part, chosen, [*defects[id(part)], *([why_not] if why_not else [])]))
+        reasons = refused.get(id(part)) or [*defects[id(part)], *([why_not] if why_not else [])]
+        selection.verdicts.append(_verdict(part, chosen, reasons))
 
 
-def _per_b_value(part: Part, defects: list[str]) -> list[Choice]:
+def _per_b_value(part: Part) -> tuple[list[Choice], list[str]]:
+    """A choice for each b-value whose images form a stack; one defect, said once, for those that do not."""
     groups: dict[int, list[tuple[Header, BValue]]] = defaultdict(list)
     for image in part.images:
         assert image.b_value is not None  # what makes an image diffusion
         groups[image.b_value.nominal].append((image, image.b_value))
-    choices = []
+    choices: list[Choice] = []
+    defects: dict[str, list[int]] = defaultdict(list)
     for b, group in sorted(groups.items()):
         used = [pair for pair in group if is_trace(pair[0])] or group
         try:
             stack = tall_enough([image for image, _ in used], repeats=True)
         except ReadingError as error:
-            defects.append(f"b{b}: {error}")
+            defects[str(error)].append(b)
             continue
         mean = sum(value.value for _, value in used) / len(used)
         choices.append(Choice(part, stack, mean, used[0][1].source))
-    return choices
+    return choices, [f"{b_list(b_values)}: {error}" for error, b_values in defects.items()]
 
 
-def _sets(choices: Sequence[Choice]) -> list[_Set]:
-    sets: list[_Set] = []
-    for choice in choices:
-        home = next((known for known in sets if _belong_together(known.first, choice)), None)
-        if home is None:
-            home = _Set()
-            sets.append(home)
-        value = choice.stack.slices[0][0].b_value
-        assert value is not None
-        home.candidates[value.nominal].append(choice)
-    for found in sets:
-        found.settle()
-    return sets
+def _mixed(part: Part, choices: Sequence[Choice], parts: Sequence[Part]) -> list[str]:
+    """What one series holds twice over: grids, repetition times, echo times."""
+    found: list[str] = []
+    for one, other in combinations(choices, 2):
+        if not one.stack.grid.same_as(other.stack.grid):
+            (a, first), (b, second) = ((choice.nominal, choice.stack.grid) for choice in (one, other))
+            places = f"{where(one.images[:1])} and {where(other.images[:1])}"
+            slices = f"{first.shape[2]} and {second.shape[2]} slices"
+            found.append(f"{part.name}: b{a} and b{b} have different grids, {slices}, beginning with {places}")
+            break
+    for one, other in combinations(choices, 2):
+        if not same_times([image.repetition_time_ms for image in (*one.images, *other.images)], same_series=True):
+            found.append(f"{part.name}: b{one.nominal} and b{other.nominal} have mixed repetition times")
+            break
+    for other in parts:
+        if other is not part and other.images[0].series_uid == part.images[0].series_uid:
+            echoes = " and ".join("none" if echo is None else f"{echo:g} ms" for echo in _echoes(part, other))
+            fewer = min(part.images, other.images, key=len)
+            found.append(f"{part.name}: mixed echo times, {echoes} ({where(fewer)})")
+    return found
 
 
-def _belong_together(one: Choice, other: Choice) -> bool:
-    """TE, TR and grid agree: b-values that differ in them are not one measurement."""
-    first, second = one.part.images[0], other.part.images[0]
-    if one.part is not other.part:
-        for a, b in (
-            (first.echo_time_ms, second.echo_time_ms),
-            (first.repetition_time_ms, second.repetition_time_ms),
-        ):
-            if a is None or b is None or abs(a - b) > 0.01 * max(a, b):
-                return False
-    return one.stack.grid.same_as(other.stack.grid)
+def _echoes(*parts: Part) -> list[float | None]:
+    return sorted((part.images[0].echo_time_ms for part in parts), key=lambda echo: (echo is None, echo or 0.0))
 
 
-def _complete(found: _Set) -> bool:
-    return all(b in found.taken for b in CANONICAL_B_VALUES)
+def _rivals(chosen: BSet, sets: Sequence[BSet]) -> list[str]:
+    """A b-value that another set has too: perhaps that set is the better one, and lost something."""
+    return [
+        f"b{b} stands in several sets of diffusion images ({names([choice.part for choice in (taken, *rivals)])})"
+        for b, taken in chosen.taken.items()
+        if b > 0
+        and (rivals := [choice for other in sets if other is not chosen for choice in other.candidates.get(b, [])])
+    ]
 
 
-def _best(sets: Sequence[_Set]) -> tuple[_Set | None, str]:
+def _best(sets: Sequence[BSet]) -> tuple[BSet | None, str]:
     """The set to take, and why others (or all) are not taken."""
     if not sets:
         return None, ""
     wanted = ", ".join(f"b{b}" for b in CANONICAL_B_VALUES)
-    complete = [found for found in sets if _complete(found)]
+    whole = [found for found in sets if complete(found)]
     fit = [found for found in sets if sum(b > 0 for b in found.taken) >= 2]
-    if len(complete) == 1:
-        return complete[0], f"another set of diffusion images has {wanted}" if len(sets) > 1 else ""
-    if not complete and len(sets) == 1:
+    if len(whole) == 1:
+        return whole[0], f"another set of diffusion images has {wanted}" if len(sets) > 1 else ""
+    if not whole and len(sets) == 1:
         return sets[0], ""
-    if not complete and len(fit) == 1:
+    if not whole and len(fit) == 1:
         return fit[0], "another set of diffusion images has more b-values; echo time, repetition time or grid differ"
     which = names([part for found in sets for part in found.parts])
     return None, f"several sets of diffusion images and no rule to choose ({which}); none is taken"
 
 
-def _verdict(part: Part, chosen: _Set | None, why_not: list[str]) -> Verdict:
+def _verdict(part: Part, chosen: BSet | None, why_not: list[str]) -> Verdict:
     used = {b: choice for b, choice in (chosen.taken if chosen else {}).items() if choice.part is part}
     held = {image.b_value.nominal for image in part.images if image.b_value is not None}
     reasons = [*why_not, *(_lost(part, chosen) if chosen else [])]
     if not used:
         return Verdict.refused(part, "; ".join(reasons))
-    reason = "used as DWI " + ", ".join(f"b{b}" for b in used)
-    if left := ", ".join(f"b{b}" for b in sorted(held - set(used))):
-        reason += f"; {left} not used because " + "; ".join(reasons)
+    reason = f"used as DWI {b_list(used)}"
+    if left := held - set(used):
+        reason += f"; {b_list(left)} not used because " + "; ".join(reasons)
     return Verdict(part, Role.DWI, reason, next(iter(used.values())).stack.grid)
 
 
-def _lost(part: Part, chosen: _Set) -> list[str]:
+def _lost(part: Part, chosen: BSet) -> list[str]:
     """Why a part's images in the chosen set are not the ones taken."""
     held = [b for b, choices in chosen.candidates.items() if any(choice.part is part for choice in choices)]
     winners = [chosen.taken[b].part for b in held if b in chosen.taken and chosen.taken[b].part is not part]

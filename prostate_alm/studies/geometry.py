@@ -108,6 +108,18 @@ def _place(image: Header) -> str:
     return "(" + ", ".join(f"{value:.1f}" for value in image.position_mm) + ") mm"
 
 
+def where(images: Sequence[Header]) -> str:
+    """How messages name images: how many, and the positions of the first three.
+
+    Args:
+        images: at least one.
+    """
+    places = list(dict.fromkeys(_place(image) if image.position_mm else "no position" for image in images))
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    count = "1 image" if len(images) == 1 else f"{len(images)} images"
+    return f"{count} at {', '.join(places[:3])}{more}"
+
+
 def _common_plane(images: Sequence[Header], name: str) -> np.ndarray:
     first = images[0]
     normal = normal_of(first)

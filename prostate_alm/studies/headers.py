@@ -114,8 +114,7 @@ def read_header(path: Path) -> Header | Skipped:
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             return Skipped(path, "not a regular file", suspect=True)
         if status.st_size < SHORTEST:
-            size = f"a file of only {status.st_size} bytes" if status.st_size else "an empty file"
-            return Skipped(path, size, damaged=not named_otherwise(path), suspect=True)
+            return _short(path, status.st_size)
         with path.open("rb") as file:
             start = file.read(SHORTEST)
         preamble = start[128:] == b"DICM"
@@ -131,6 +130,12 @@ def read_header(path: Path) -> Header | Skipped:
         return Skipped(path, "not a DICOM file", suspect=True)
     except Exception as error:  # pydicom raises many kinds on damaged input; one bad file never stops a batch
         return Skipped(path, f"damaged DICOM file ({type(error).__name__})", damaged=True)
+
+
+def _short(path: Path, size: int) -> Skipped:
+    if named_otherwise(path):
+        return Skipped(path, "not a DICOM file", suspect=True)
+    return Skipped(path, f"a file of only {size} bytes" if size else "an empty file", damaged=True)
 
 
 def _parse(path: Path, dataset: Dataset) -> Header | Skipped:

@@ -65,7 +65,7 @@ class Keys:
         return self._key("patient", patient_id)
 
     def digest(self, text: str) -> str:
-        """HMAC-SHA-256 of any text with the site's salt, 64 hexadecimal digits: a fingerprint that nobody can guess back.
+        """HMAC-SHA-256 of any text with the site's salt, 64 hexadecimal digits: nobody can guess back.
 
         Example:
             >>> len(Keys(b"only for this example").digest("1.2.3"))

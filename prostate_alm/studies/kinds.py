@@ -54,8 +54,9 @@ class Part:
 
 _ADC = {"ADC", "EADC", "ADC_UNSPECIFIED"}
 _TRACE = {"TRACE", "TRACEW", "ISOTROPIC"}
-_CALCULATED = {"CALC_BVAL", "CALCULATED", "COMPUTED", "SYNTHETIC"}
-_CALCULATED_TEXT = re.compile(r"calc[_ ]?b|calculated|synthetic|computed|syn_?b\d", re.IGNORECASE)
+_CALCULATED = ("CALC", "SYN", "COMP")
+_CALCULATED_TEXT = re.compile(r"calc|synth|comput|extrapol|syn_?b\d", re.IGNORECASE)
+_CALCULATED_WORD = re.compile(r"[cs]dwi\w*|syn|[cs]b\d{2,4}")
 _MAPS = {"FA", "COLFA", "FRACT_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION", "PERFUSION"}
 _PHASE = {"P", "PHASE", "PHASE MAP", "IMAGINARY", "REAL", "R", "I", "VELOCITY"}
 _MOSAIC = {"MOSAIC", "VFRAME"}
@@ -140,7 +141,9 @@ def _adc(image: Header) -> Kind | None:
 
 
 def _calculated(image: Header) -> Kind | None:
-    if _CALCULATED & set(image.image_type) or _CALCULATED_TEXT.search(image.raw_description):
+    by_type = any(value.startswith(_CALCULATED) for value in image.image_type)
+    by_word = any(_CALCULATED_WORD.fullmatch(word) for word in words_of(image.raw_description))
+    if by_type or by_word or _CALCULATED_TEXT.search(image.raw_description):
         return Kind(Role.CALCULATED, "it is calculated (ImageType or description says so), not acquired")
     if _B_RANGE.search(image.sequence_name):
         return Kind(

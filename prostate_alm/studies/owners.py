@@ -108,8 +108,8 @@ class Tree:
 
     def _home(self, path: Path, ancestor: Path) -> Path:
         """The highest folder above a file that holds no readable image; the ancestor if the file lies in it."""
-        inside = path.relative_to(ancestor).parts if path.is_relative_to(ancestor) else ()
-        return ancestor / inside[0] if len(inside) > 1 or path.is_dir() else ancestor
+        inside = [folder for folder in path.parents if folder.is_relative_to(ancestor) and folder != ancestor]
+        return inside[-1] if inside else path if path.is_dir() else ancestor
 
 
 def _groups(orphans: Iterable[tuple[Path, Skipped]]) -> list[Orphans]:

@@ -11,8 +11,8 @@ from prostate_alm.studies.volumes import Volume
 
 _PER_VOLUME = ("shape", "spacing_mm", "p01", "median", "p99", "snr")
 COLUMNS = (
-    "study_key", "ready", "reasons", "label", "vendor", "model", "field_strength_t", "b_values_found", "b_sources",
-    "harmonised", "harmonisation_residual", "median_adc_mm2_per_s", "overlap",
+    "study_key", "ready", "reasons", "notes", "label", "vendor", "model", "field_strength_t", "b_values_found",
+    "b_sources", "harmonised", "harmonisation_residual", "median_adc_mm2_per_s", "overlap",
     *(f"{name}_{figure}" for name in REQUIRED for figure in _PER_VOLUME),
 )  # fmt: skip
 """Columns of qc.csv."""
@@ -34,6 +34,7 @@ def quality_row(reading: StudyReading) -> dict[str, Any]:
         "study_key": reading.study_key,
         "ready": int(reading.ready),
         "reasons": "; ".join(reading.problems),
+        "notes": "; ".join(reading.notes),
         **{name: "" if value is None else value for name, value in reading.scanner.items()},
         "b_values_found": " ".join(map(str, reading.b_values_found)),
         "b_sources": " ".join(sorted(tags)),

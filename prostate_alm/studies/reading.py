@@ -1,10 +1,10 @@
 """A study's files -> a reading: volumes, one report per series, and every reason why it may not be decided on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from prostate_alm.studies import checks
+from prostate_alm.studies import checks, completeness, subject
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.geometry import ReadingError, plane_of
 from prostate_alm.studies.harmonise import harmonise as fit_canonical
@@ -52,6 +52,7 @@ class StudyReading:
         harmonisation: provenance of the fit, None without one.
         scanner: {vendor, model, field_strength_t}.
         b_values_found: the acquired b-values that are used, s/mm^2.
+        notes: what does not stand against a decision but must be known.
     """
 
     study_key: str
@@ -64,6 +65,7 @@ class StudyReading:
     harmonisation: dict[str, Any] | None = None
     scanner: dict[str, Any] = field(default_factory=dict)
     b_values_found: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -93,14 +95,18 @@ def read_study(study: StudyFiles, *, keys: Keys, harmonise: bool = False) -> Stu
     """Read one study. Whatever fails becomes a problem in the reading, never an exception.
 
     Args:
-        study: from `find_studies`.
+        study: from `find_studies`; one without a readable image gives a reading that is not ready.
         keys: the site's keys.
         harmonise: compute b 100, 600 and 1000 from other b-values by the mono-exponential fit.
     """
-    reading = StudyReading(keys.study(study.uid), keys.patient(study.patient_id or f"study {study.uid}"))
-    problems: list[str] = []
+    patient_key, notes = subject.patient_key_of(study, keys)
+    reading = StudyReading(keys.study(study.uid), patient_key, notes=notes)
+    problems: list[str] = completeness.check_files(study.skipped, bool(study.files))
     try:
-        _read(study, harmonise, reading, problems)
+        if study.files:
+            _read(study, harmonise, reading, problems)
+        elif not problems:
+            problems.append("nothing of this study can be read: it has no image")
     except Exception as error:  # fail safe: a study that breaks the reader is undecided, and the batch goes on
         problems.append(f"the study cannot be read, an unexpected {type(error).__name__}")
     reading.problems = tuple(dict.fromkeys(problems))
@@ -108,14 +114,17 @@ def read_study(study: StudyFiles, *, keys: Keys, harmonise: bool = False) -> Stu
 
 
 def _read(study: StudyFiles, harmonise: bool, reading: StudyReading, problems: list[str]) -> None:
-    problems += _file_problems(study)
+    problems += subject.check_one_patient(study.files)
     selection = select(split_parts(study.files))
     problems += selection.problems
     reading.scanner = _scanner(selection, study.files)
     chosen = {"t2w": selection.t2} if selection.t2 else {}
     chosen |= {f"dwi_b{b}": choice for b, choice in selection.dwi.items()}
+    problems += subject.check_body_part(list(chosen.values()))
+    problems += completeness.check_numbers(list(chosen.values()), study.files)
     for name, choice in chosen.items():
         _read_volume(name, choice, reading, selection, problems)
+    problems += _check_each(chosen, reading)
     reading.series = tuple(_report(verdict) for verdict in selection.verdicts)
     reading.b_values_found = tuple(b for b in sorted(selection.dwi) if f"dwi_b{b}" in reading.volumes)
     acquired = {b: reading.volumes[f"dwi_b{b}"] for b in reading.b_values_found}
@@ -123,20 +132,11 @@ def _read(study: StudyFiles, harmonise: bool, reading: StudyReading, problems: l
         return
     problems += checks.check_signal_falls(acquired)
     if selection.t2 and "t2w" in reading.volumes:
-        problems += _same_patient_space([selection.t2, *selection.dwi.values()])
-        problems += checks.check_overlap(reading.volumes["t2w"], next(iter(acquired.values())))
+        t2, dwi = reading.volumes["t2w"], next(iter(acquired.values()))
+        problems += subject.check_patient_space([selection.t2, *selection.dwi.values()])
+        problems += [*checks.check_overlap(t2, dwi), *completeness.check_ends(t2.grid, dwi.grid)]
     if any(b not in acquired for b in CANONICAL_B_VALUES):
         problems += _harmonise(reading, acquired, harmonise)
-
-
-def _file_problems(study: StudyFiles) -> list[str]:
-    problems = []
-    damaged = [skipped.reason for skipped in study.skipped if skipped.damaged]
-    if damaged:
-        problems.append(f"{len(damaged)} damaged or unreadable file(s) among the study's files: {damaged[0]}")
-    if len({image.patient_id for image in study.files}) > 1:
-        problems.append("the study's files state more than one PatientID")
-    return problems
 
 
 def _scanner(selection: Selection, files: Sequence[Header]) -> dict[str, Any]:
@@ -153,18 +153,19 @@ def _read_volume(name: str, choice: Choice, reading: StudyReading, selection: Se
             if verdict.part is choice.part:
                 verdict.reason = f"not used because {error}"
         return
-    wrong = checks.check_intensities(f"{choice.part.name}, {name}", volume)
-    problems += wrong
     reading.volumes[name] = volume
     description = choice.part.images[0].description
     reading.sources[name] = {"description": description, "b": choice.b, "source_tag": choice.source_tag}
 
 
-def _same_patient_space(choices: Sequence[Choice]) -> list[str]:
-    images = [image for choice in choices for group in choice.stack.slices for image in group]
-    if len({image.frame_of_reference for image in images} - {""}) > 1:
-        return ["T2 and DWI have different frames of reference: their positions cannot be compared"]
-    return []
+def _check_each(chosen: Mapping[str, Choice], reading: StudyReading) -> list[str]:
+    """Intensities and extent of every volume; what several volumes of a series share is said once."""
+    wrong: dict[tuple[str, str], list[str]] = {}
+    for name, volume in reading.volumes.items():
+        for what in (checks.check_intensities(volume), completeness.check_extent(volume)):
+            if what:
+                wrong.setdefault((chosen[name].part.name, what), []).append(name)
+    return [f"{series}, {', '.join(names)}: {what}" for (series, what), names in wrong.items()]
 
 
 def _harmonise(reading: StudyReading, acquired: dict[int, Volume], allowed: bool) -> list[str]:

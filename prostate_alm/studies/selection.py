@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
+from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.diffusion import choose_dwi
-from prostate_alm.studies.geometry import ReadingError, Stack, build_stack, plane_of
-from prostate_alm.studies.headers import Header
+from prostate_alm.studies.geometry import ReadingError, build_stack, where
 from prostate_alm.studies.kinds import Part, Role
-from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, tall_enough
-from prostate_alm.studies.words import words_of
-
-T2_ECHO_TIME_MS = (60.0, 250.0)
-T2_MIN_REPETITION_TIME_MS = 1000.0
+from prostate_alm.studies.t2 import choose_t2
+from prostate_alm.studies.verdicts import Selection, Verdict
 
 
 def select(parts: Sequence[Part]) -> Selection:
@@ -26,13 +23,28 @@ def select(parts: Sequence[Part]) -> Selection:
     for part in parts:
         if part.kind.why_not:
             selection.verdicts.append(Verdict.refused(part, _with_defect(part)))
-    _choose_t2([part for part in parts if part.kind.role is Role.T2], selection)
+    choose_t2([part for part in parts if part.kind.role is Role.T2], selection)
     choose_dwi([part for part in parts if part.kind.role is Role.DWI], selection)
-    if selection.t2 is None or not selection.dwi:
-        selection.problems += [f"{part.name}: {part.kind.why_not}" for part in parts if part.kind.perhaps]
+    selection.problems += [
+        f"{part.name}, {where(part.images)}: {part.kind.why_not}" for part in parts if _doubtful(part, selection)
+    ]
     order = {id(part): index for index, part in enumerate(parts)}
     selection.verdicts.sort(key=lambda verdict: order[id(verdict.part)])
     return selection
+
+
+def _doubtful(part: Part, selection: Selection) -> bool:
+    """True if images that are not used could be what is lacking, or contradict themselves.
+
+    Where b-values are lacking they may be computed from the others: then no image of the series used may be left out.
+    """
+    if not part.kind.perhaps:
+        return False
+    if part.images[0].b_problem or selection.t2 is None or not selection.dwi:
+        return True
+    supplied = {choice.part.images[0].series_uid for choice in selection.dwi.values()}
+    complete = all(b in selection.dwi for b in CANONICAL_B_VALUES)
+    return not complete and part.images[0].series_uid in supplied
 
 
 def _with_defect(part: Part) -> str:
@@ -44,54 +56,3 @@ def _with_defect(part: Part) -> str:
     except ReadingError as error:
         return f"{part.kind.why_not}; besides, {error}"
     return part.kind.why_not
-
-
-def _why_not_t2(image: Header) -> str:
-    plane = plane_of(image)
-    echo, repetition = image.echo_time_ms, image.repetition_time_ms
-    if plane != "axial":
-        return f"its plane is {plane}, not axial"
-    for sequence in ("EP", "IR", "GR"):
-        if sequence in image.scanning_sequence and (sequence != "GR" or "SE" not in image.scanning_sequence):
-            return f"its sequence ({sequence}) is no plain spin echo"
-    if echo is None or repetition is None:
-        return "it states no echo or repetition time"
-    low, high = T2_ECHO_TIME_MS
-    if not low <= echo <= high:
-        return f"its echo time of {echo:g} ms is not that of a T2 ({low:g} to {high:g} ms)"
-    if repetition < T2_MIN_REPETITION_TIME_MS:
-        return f"its repetition time of {repetition:g} ms is too short for a T2"
-    return ""
-
-
-def _choose_t2(parts: Sequence[Part], selection: Selection) -> None:
-    good: list[tuple[Part, Stack]] = []
-    defects: list[str] = []
-    for part in parts:
-        if why_not := _why_not_t2(part.images[0]):
-            selection.verdicts.append(Verdict.refused(part, why_not, role=Role.OTHER))
-            continue
-        try:
-            good.append((part, tall_enough(part.images)))
-        except ReadingError as error:
-            defects.append(str(error))
-            selection.verdicts.append(Verdict.refused(part, str(error)))
-    chosen = good if len(good) == 1 else [pair for pair in good if _named_t2(pair[0])]
-    if len(chosen) == 1:
-        part, stack = chosen[0]
-        selection.t2 = Choice(part, stack)
-        selection.verdicts.append(Verdict(part, Role.T2, "used as axial T2", stack.grid))
-        why_not_others = f"of several axial T2 only {part.name} names T2 in its description"
-    elif good:
-        why_not_others = f"several axial T2 fit equally well ({names([part for part, _ in good])})"
-        selection.problems.append(f"{why_not_others}; none is taken")
-    else:
-        why_not_others = ""
-        selection.problems.append("; ".join(["no usable axial T2", *defects]))
-    for part, _ in good:
-        if selection.t2 is None or part is not selection.t2.part:
-            selection.verdicts.append(Verdict.refused(part, why_not_others))
-
-
-def _named_t2(part: Part) -> bool:
-    return bool({"t2", "t2w"} & set(words_of(part.images[0].raw_description)))

@@ -1,6 +1,5 @@
 """One study on disk: its volumes and its record, in a folder that appears whole or not at all."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -8,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.errors import OutputError
+from prostate_alm.errors import OutputError, UserError
 from prostate_alm.files import write_json
 from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import quality_row
 from prostate_alm.studies.reading import REQUIRED, StudyReading, read_study
+from prostate_alm.studies.subject import patient_key_of
 
 RECORD = "study.json"
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Raise it when the reading changes: finished studies of an older version are read again."""
 
 
@@ -37,13 +37,25 @@ def store_study(task: Task) -> dict[str, Any]:
         task: what to read and where to store it.
 
     Returns:
-        The record: study_key, patient_key, ready, problems, images (file names), scanner, harmonised, harmonisation,
-        sources, quality (a row of the QC table), fingerprint, version.
+        The record, also of a study that breaks the reader: study_key, patient_key, ready, problems, images (file
+        names), scanner, harmonised, harmonisation, sources, quality (a row of the QC table), fingerprint, version.
 
     Raises:
         OutputError: if the folder cannot be written.
     """
-    print_of_inputs = fingerprint(task.study, task.harmonise)
+    try:
+        return _store(task)
+    except UserError:
+        raise
+    except Exception as error:  # one bad study never stops a batch
+        problem = f"the study cannot be stored, an unexpected {type(error).__name__}"
+        patient_key, notes = patient_key_of(task.study, task.keys)
+        broken = StudyReading(task.keys.study(task.study.uid), patient_key, problems=(problem,), notes=notes)
+        return _record(broken, "")
+
+
+def _store(task: Task) -> dict[str, Any]:
+    print_of_inputs = fingerprint(task.study, task.harmonise, task.keys)
     folder = task.volumes / task.keys.study(task.study.uid)
     if (record := finished(folder, print_of_inputs)) is not None:
         return record
@@ -61,15 +73,18 @@ def store_study(task: Task) -> dict[str, Any]:
     return record
 
 
-def fingerprint(study: StudyFiles, harmonise: bool) -> str:
-    """A hash of the inputs (each file's UID, size and time of change) and of the settings."""
+def fingerprint(study: StudyFiles, harmonise: bool, keys: Keys) -> str:
+    """A salted hash of the inputs (each file's UID, size and time of change) and of the settings."""
     lines = [f"version {RECORD_VERSION}, harmonise {harmonise}"]
     for path, uid in [(image.path, image.sop_uid) for image in study.files] + [
         (skipped.path, skipped.reason) for skipped in study.skipped if skipped.damaged
     ]:
-        status = path.stat() if path.exists() else None
-        lines.append(f"{uid} {status.st_size} {status.st_mtime_ns}" if status else f"{uid} gone")
-    return hashlib.sha256("\n".join([lines[0], *sorted(lines[1:])]).encode()).hexdigest()
+        try:
+            status = path.stat()
+            lines.append(f"{uid} {status.st_size} {status.st_mtime_ns}")
+        except OSError as error:
+            lines.append(f"{uid} {type(error).__name__}")
+    return keys.digest("\n".join([lines[0], *sorted(lines[1:])]))
 
 
 def finished(folder: Path, print_of_inputs: str) -> dict[str, Any] | None:

@@ -1,15 +1,22 @@
 """File names: which files beside the images can be anything but an image."""
 
+import re
 from pathlib import Path
 
 _OTHER_ENDINGS = frozenset(
-    ".bat .bmp .css .csv .db .doc .docx .exe .gif .gz .htm .html .inf .ini .jpeg .jpg .js .json .log .lst .md .md5 .nii "
-    ".pdf .png .ps1 .py .rtf .sh .sha1 .sum .tif .tiff .toml .tsv .txt .xls .xlsx .xml .yaml .yml .zip".split()
+    re.findall(
+        r"\S+",
+        """
+        .bat .bmp .bval .bvec .css .csv .db .doc .docx .exe .gif .gz .htm .html .inf .ini .jpeg .jpg .js .json .log .lst
+        .md .md5 .mha .nii .nrrd .pdf .png .ps1 .py .rtf .sh .sha1 .sum .tif .tiff .toml .tsv .txt .xls .xlsx
+        .xml .yaml .yml .zip
+        """,
+    )
 )
 _OTHER_NAMES = frozenset(
-    "autorun changelog checksums copying desktop license licence makefile md5sums notice readme sha256sums thumbs "
-    "version".split()
-)
+    ("autorun", "changelog", "checksums", "copying", "licence", "license", "makefile", "md5sums", "notice", "readme",
+     "sha256sums", "version")
+)  # fmt: skip
 _MAX_ENDING = 5
 
 

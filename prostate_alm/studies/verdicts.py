@@ -38,6 +38,18 @@ class Choice:
     b: float | None = None
     source_tag: str | None = None
 
+    @property
+    def images(self) -> list[Header]:
+        """The images of the stack, slice by slice."""
+        return [image for images in self.stack.slices for image in images]
+
+    @property
+    def nominal(self) -> int:
+        """The nominal b-value of a choice of diffusion."""
+        value = self.images[0].b_value
+        assert value is not None  # what makes an image diffusion
+        return value.nominal
+
 
 @dataclass
 class Selection:

@@ -1,10 +1,12 @@
 """Free text from the scanner, reduced to what may be stored.
 
 SeriesDescription, Manufacturer and model name are typed in by people and may hold a name; only known words of a
-description survive, a manufacturer becomes one of a short list, a model name keeps plain characters only.
+description or a model name survive, a manufacturer becomes one of a short list.
 """
 
 import re
+
+from prostate_alm.studies.bvalues import NOMINAL_B_VALUES
 
 ALLOWED = frozenset(
     re.findall(
@@ -18,8 +20,25 @@ ALLOWED = frozenset(
         """,
     )
 )
-_PATTERNS = re.compile(r"b\d{1,4}|b-?value")
+_B_WORDS = frozenset((*(f"b{b}" for b in (*NOMINAL_B_VALUES, 10, 20, 30, 40, 80)), "bvalue"))
 _WORDS = re.compile(r"[^\W_]+(?:[.,]\d+[^\W_]*)*")
+_WHOLE_MODELS = frozenset(("prostate_alm phantom",))
+_MODELS = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        magnetom skyra skyrafit prisma prismafit fit vida aera avanto avantofit trio triotim verio sola lumina terra
+        espree symphony symphonytim sonata essenza amira altea free.max free.star harmony biograph mmr spectra sempra
+        cima.x signa discovery optima artist architect premier pioneer voyager creator explorer brivo
+        hdxt hdx hdi excite genesis mr mr450 mr450w mr750 mr750w mr355 mr360 hero champion 450 450w 750 750w
+        ingenia achieva ambition elition intera panorama multiva prodiva evolution dstream cx x s xt xr xp tx
+        vantage titan galan orian elan fortian gracian atlas centurian
+        umr 560 570 580 586 588 670 680 770 780 790 870 880 890 omega jupiter
+        echelon oval smart airis vento synergy swoop
+        1.5t 3t 3.0t 1.5 3.0
+        """,
+    )
+)
 _MODALITIES = frozenset(("MR", "CT", "PT", "NM", "US", "SC", "OT", "SEG", "REG", "SR", "PR", "DOC", "KO"))
 _VENDORS = {
     "siemens": "Siemens",
@@ -65,7 +84,7 @@ def safe_description(text: str) -> str:
         if match.start() > end and pieces:
             pieces.append("_" if "_" in text[end : match.start()] else " ")
         word = match.group()
-        known = word.lower() in ALLOWED or _PATTERNS.fullmatch(word.lower())
+        known = word.lower() in ALLOWED or word.lower() in _B_WORDS
         pieces.append(word if known else "*")
         end = match.end()
     return "".join(pieces)
@@ -90,10 +109,13 @@ def safe_modality(text: str) -> str:
 
 
 def safe_model(text: str) -> str:
-    """ManufacturerModelName (0008,1090) with plain characters only, at most 32 of them.
+    """ManufacturerModelName (0008,1090) with known words only; `other` if none is known, empty if not stated.
 
     Example:
-        >>> safe_model("MAGNETOM Vida<b>")
-        'MAGNETOM Vidab'
+        >>> safe_model("MAGNETOM Vida<b>"), safe_model("DOE JOHN 19500101")
+        ('MAGNETOM Vida', 'other')
     """
-    return re.sub(r"[^A-Za-z0-9 ._+-]", "", text).strip()[:32]
+    if text in _WHOLE_MODELS:
+        return text
+    known = [word for word in re.findall(r"[A-Za-z0-9.]+", text) if word.lower() in _MODELS]
+    return " ".join(known) or ("other" if text.strip() else "")

@@ -9,7 +9,7 @@ from prostate_alm.triage.identity import content_hash, files_of, inputs_key, pla
 from prostate_alm.triage.inputs import Found, find_inputs
 from prostate_alm.triage.judge import Findings, Judge
 from prostate_alm.triage.keymap import check_keymap, write_keymap
-from prostate_alm.triage.worklist import WORKLIST, Run, result_path, stored_result, write_worklist
+from prostate_alm.triage.worklist import Run, remove_worklist, result_path, stored_result, write_worklist
 
 Progress = Callable[[Decision, Path], None]
 
@@ -49,7 +49,7 @@ def triage_studies(
     with lock_folder(out):
         if keymap is not None:
             check_keymap(keymap, out)
-        (out / WORKLIST).unlink(missing_ok=True)
+        remove_worklist(out)
         found = find_inputs(paths, judge.keys)
         if keymap is not None:
             write_keymap(keymap, found)

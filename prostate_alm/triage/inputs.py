@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,16 +89,22 @@ def _stated_uid(study: "StudyFiles") -> str:
 
 
 def _once(study_key: str, copies: "list[StudyFiles]") -> Found:
-    first, where = copies[0], Path(copies[0].folder)
-    names = {"uid": _stated_uid(first), "accession": first.accession or ""}
-    contents = [content_hash(files_of(study)) for study in copies] if len(copies) > 1 else []
-    lost = frozenset(folder for study in copies if not study.files for folder in _folders(study))
+    first = copies[0]
+    item = Found(
+        study_key,
+        Path(first.folder),
+        uid=_stated_uid(first),
+        accession=first.accession or "",
+        lost=frozenset(folder for study in copies if not study.files for folder in _folders(study)),
+    )
+    contents = [content_hash(files_of(study)) for study in copies] if len(copies) > 1 else [None]
     if len(set(contents)) > 1:
-        reason = "the given paths hold different files of this study; give one path that holds it whole"
-        return Found(study_key, where, reasons=(reason,), lost=lost, **names)
+        return replace(
+            item, reasons=("the given paths hold different files of this study; give one path that holds it whole",)
+        )
     if not first.files:
-        return Found(study_key, where, reasons=(_damage(first),), lost=lost, **names)
-    return Found(study_key, where, first, content=contents[0] if contents else None, **names)
+        return replace(item, reasons=(_damage(first),))
+    return replace(item, study=first, content=contents[0])
 
 
 def _damage(study: "StudyFiles") -> str:

@@ -63,7 +63,7 @@ def write_keymap(path: Path, found: Iterable["Found"]) -> Path:
     for item in found:
         rows[item.study_key] = {
             "study_key": item.study_key,
-            "accession": item.accession,
+            "accession": item.accession or rows.get(item.study_key, {}).get("accession", ""),
             "study_instance_uid": item.uid,
             "folder": str(item.where.resolve()),
         }

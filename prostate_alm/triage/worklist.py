@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from prostate_alm.errors import OutputError
 from prostate_alm.files import write_csv
 from prostate_alm.triage.decision import Decision, Outcome
 
@@ -63,6 +64,18 @@ def sort_key(decision: Decision) -> tuple[int, float, str]:
     return _ORDER.index(decision.outcome), -logit, decision.study_key
 
 
+def remove_worklist(out: Path) -> None:
+    """Remove the table of an earlier run, so that a run that dies leaves none rather than an old one.
+
+    Raises:
+        OutputError: if it cannot be removed.
+    """
+    try:
+        (out / WORKLIST).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace {out / WORKLIST}: {error.strerror}; choose another output folder") from error
+
+
 def write_worklist(out: Path, run: Run) -> Path:
     """Write `worklist.csv` over every result in the folder, of this run and of earlier ones.
 
@@ -84,7 +97,9 @@ def write_worklist(out: Path, run: Run) -> Path:
             doubtful[key] = _undecided(key, reason) | _made_by(decision)
         else:
             decisions.append(decision)
-    rows = [doubtful[key] for key in sorted(doubtful)] + [_row(decision) for decision in sorted(decisions, key=sort_key)]
+    rows = [doubtful[key] for key in sorted(doubtful)] + [
+        _row(decision) for decision in sorted(decisions, key=sort_key)
+    ]
     return write_csv(out / WORKLIST, COLUMNS, rows)
 
 

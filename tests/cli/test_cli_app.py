@@ -56,11 +56,26 @@ def test_errors_become_one_line_and_an_exit_code(capsys, error, code):
     assert "Traceback" not in shown.err
 
 
-def test_debug_shows_the_traceback(prostate_alm, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "arguments", [("--debug", "inspect", "X"), ("inspect", "X", "--debug"), ("inspect", "--debug", "X", "--json")]
+)
+def test_debug_shows_the_traceback_wherever_it_stands(prostate_alm, tmp_path, monkeypatch, arguments):
     monkeypatch.setitem(console._shown, "traceback", False)
-    code, _, err = prostate_alm("--debug", "inspect", tmp_path)
+    code, _, err = prostate_alm(*(tmp_path if argument == "X" else argument for argument in arguments))
     assert code == 4
     assert "Traceback" in err
+
+
+def test_without_debug_there_is_no_traceback_and_a_path_may_have_its_name(prostate_alm, tmp_path, monkeypatch):
+    monkeypatch.setitem(console._shown, "traceback", False)
+    monkeypatch.chdir(tmp_path)
+    code, _, err = prostate_alm("inspect", "--", "--debug")
+    assert (code, "Traceback" in err) == (4, False)
+    assert "--debug does not exist" in err
+
+
+def test_help_tells_of_debug(prostate_alm):
+    assert "--debug" in prostate_alm("--help")[1]
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", ""])

@@ -1,5 +1,6 @@
 """Studies and their readings."""
 
+import shutil
 from pathlib import Path
 
 import dicom_factory
@@ -20,7 +21,9 @@ def made():
 def read(tmp_path):
     """Save a study and read it."""
 
-    def save_and_read(made: dicom_factory.Study, *, harmonise: bool = False) -> StudyReading:
+    def save_and_read(made: dicom_factory.Study, *, harmonise: bool = False, fresh: bool = False) -> StudyReading:
+        if fresh:
+            shutil.rmtree(Path(tmp_path, "study"))
         (study,) = find_studies(dicom_factory.save(made, Path(tmp_path, "study")))
         return read_study(study, keys=KEYS, harmonise=harmonise)
 

@@ -30,12 +30,12 @@ def test_file_order_and_instance_numbers_do_not_matter(images):
     stack, mixed = build_stack(images), build_stack([images[index] for index in (3, 0, 5, 1, 4, 2)])
     assert [group[0].sop_uid for group in stack.slices] == [group[0].sop_uid for group in mixed.slices]
     assert stack.grid.shape == (24, 24, 6)
-    assert stack.grid.spacing_mm == pytest.approx((2, 2, 3))
+    assert stack.grid.spacing_mm == pytest.approx((2, 2, 8))
 
 
 def test_a_gap_names_series_and_positions(images):
     with pytest.raises(
-        ReadingError, match=r"series 4 \(t2_tse_tra\): a gap \(missing slice\) between .*-1\.5\) mm and"
+        ReadingError, match=r"series 4 \(t2_tse_tra\): a gap \(missing slice\) between .*-4\.0\) mm and"
     ):
         build_stack([*images[:3], *images[4:]])
 

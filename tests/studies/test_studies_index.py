@@ -1,5 +1,6 @@
 """The index: any nesting, nothing lost without a word, nothing fatal."""
 
+import os
 import shutil
 
 import dicom_factory
@@ -44,9 +45,13 @@ def test_two_studies_in_one_folder_are_two(tmp_path):
 
 def test_other_files_are_named_with_a_reason_and_harm_nothing(folder):
     (folder / "notes.txt").write_text("nothing medical")
-    (folder / "empty").touch()
+    (folder / "series4" / "readme.md").write_text("nothing medical " * 20)
+    (folder / "LICENSE").write_text("nothing medical " * 20)
+    (folder / "series4" / "._1.dcm").write_text("what another system keeps beside a file " * 20)
+    (folder / ".keep").touch()
     (study,) = find_studies(folder)
-    assert reasons(study) == {"notes.txt": "not a DICOM file", "empty": "not a DICOM file"}
+    assert set(reasons(study)) == {"notes.txt", "readme.md", "LICENSE", "._1.dcm", ".keep"}
+    assert set(reasons(study).values()) == {"not a DICOM file"}
     assert read_study(study, keys=KEYS).ready
 
 
@@ -79,7 +84,9 @@ def test_one_uid_with_two_contents_is_a_problem(folder):
     other.save_as(folder / "zz_other.dcm")
     (study,) = find_studies(folder)
     reading = read_study(study, keys=KEYS)
-    assert list(reasons(study).values()) == ["has the SOPInstanceUID of another file but other content"]
+    assert list(reasons(study).values()) == [
+        "an image of series 3 (t2_tse_sag) has the SOPInstanceUID of another file but other content"
+    ]
     assert not reading.ready
     assert "1 damaged or unreadable file(s)" in reading.problems[0]
 
@@ -106,7 +113,8 @@ def test_a_damaged_file_outside_a_studys_folder_does_not_spoil_it(tmp_path):
     dicom_factory.save(dicom_factory.study("two"), tmp_path / "two")
     (tmp_path / "one" / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 100)
     (tmp_path / "stray.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 100)
-    one, two = find_studies(tmp_path)
+    stray, one, two = find_studies(tmp_path)
+    assert stray.uid == "unreadable:."
     assert set(reasons(one)) == {"broken.dcm", "stray.dcm"}
     assert set(reasons(two)) == {"stray.dcm"}
     assert not read_study(one, keys=KEYS).ready
@@ -129,3 +137,49 @@ def test_no_dicom_at_all_is_no_input(tmp_path, content):
     with pytest.raises(NoInputError, match="give a folder") as caught:
         find_studies(root)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "PatientName", "EchoTime"])
+def test_a_copy_with_another_header_is_no_copy(folder, keyword):
+    other = pydicom.dcmread(sorted((folder / "series4").iterdir())[0])
+    setattr(other, keyword, "3")
+    other.save_as(folder / "zz_other.dcm")
+    (study,) = find_studies(folder)
+    assert not read_study(study, keys=KEYS).ready
+
+
+@pytest.mark.parametrize("spoil", [lambda _: b"", lambda content: content[:100], lambda content: bytes(len(content))])
+@pytest.mark.parametrize("name", ["1.dcm", "1.IMA", "IM0001"])
+def test_an_image_that_lost_its_content_is_damage(folder, spoil, name):
+    path = sorted((folder / "series3").iterdir())[0]
+    content = path.read_bytes()
+    path.unlink()
+    path.with_name(name).write_bytes(spoil(content))
+    (study,) = find_studies(folder)
+    reading = read_study(study, keys=KEYS)
+    assert list(reasons(study)) == [name]
+    assert "1 damaged or unreadable file(s)" in reading.problems[0]
+
+
+def test_a_pipe_is_not_opened(folder):
+    os.mkfifo(folder / "pipe")
+    (study,) = find_studies(folder)
+    assert reasons(study) == {"pipe": "not a regular file"}
+
+
+def test_a_pipe_in_place_of_an_image_is_damage(folder):
+    path = sorted((folder / "series4").iterdir())[0]
+    path.unlink()
+    os.mkfifo(path)
+    assert not read_study(find_studies(folder)[0], keys=KEYS).ready
+
+
+def test_links_to_folders_are_followed_once_and_loops_end(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (folder / "series4").rename(elsewhere)
+    (folder / "series4").symlink_to(elsewhere)
+    (folder / "again").symlink_to(elsewhere)
+    (folder / "series6" / "up").symlink_to(folder)
+    (study,) = find_studies(folder)
+    assert study.skipped == ()
+    assert read_study(study, keys=KEYS).ready

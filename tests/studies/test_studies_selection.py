@@ -3,22 +3,10 @@
 import dicom_factory
 import numpy as np
 import pytest
-from pydicom.uid import generate_uid
 
 
 def reports(reading):
     return {report.description: report for report in reading.series}
-
-
-def copy_of(images, number, description=None):
-    """The same series once more, under another number."""
-    for image in images:
-        image.SeriesNumber = str(number)
-        image.SeriesInstanceUID = generate_uid(entropy_srcs=["copy", str(number)])
-        image.SOPInstanceUID = generate_uid(entropy_srcs=[image.SOPInstanceUID, str(number)])
-        if description is not None:
-            image.SeriesDescription = description
-    return images
 
 
 @pytest.mark.parametrize("dialect", ["siemens", "siemens-bytes", "standard"])
@@ -53,6 +41,8 @@ def test_selection_does_not_read_descriptions(made, read):
         ({"ScanningSequence": "GR"}, "no plain spin echo"),
         ({"ScanningSequence": ["SE", "IR"]}, "no plain spin echo"),
         ({"ScanningSequence": "EP"}, "state no b-value"),
+        ({"ScanningSequence": None}, "states no ScanningSequence"),
+        ({"SequenceName": "*ep_b1000t"}, "its SequenceName is that of a diffusion"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "computed map"),
         ({"ImageType": ["DERIVED", "SECONDARY", "OTHER"]}, "secondary image"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
@@ -94,7 +84,7 @@ def test_too_few_slices_are_refused(made, read):
 
 
 def test_two_axial_t2_are_ambiguous_and_none_is_taken(made, read):
-    made["again"] = copy_of(dicom_factory.study()["t2"], 14)
+    made["again"] = dicom_factory.copy_of(dicom_factory.study()["t2"], 14)
     reading = read(made)
     assert not reading.ready
     assert "t2w" not in reading.volumes
@@ -103,7 +93,7 @@ def test_two_axial_t2_are_ambiguous_and_none_is_taken(made, read):
 
 
 def test_a_description_breaks_the_tie(made, read):
-    made["again"] = copy_of(dicom_factory.study()["t2"], 14, "something else")
+    made["again"] = dicom_factory.copy_of(dicom_factory.study()["t2"], 14, "something else")
     reading = read(made)
     assert reading.ready
     assert reading.sources["t2w"]["description"] == "t2_tse_tra"
@@ -116,27 +106,6 @@ def test_no_diffusion_is_a_problem(made, read):
     assert not reading.ready
     assert "no usable acquired diffusion (DWI)" in reading.problems
     assert set(reading.volumes) == {"t2w"}
-
-
-@pytest.mark.parametrize("kind", ["ADC", "TRACEW\\ADC", "CALC_BVAL", "FA"])
-def test_maps_that_carry_a_wanted_b_value_are_never_acquired(read, kind):
-    made = dicom_factory.study(b_values=(100, 600))
-    for image in dicom_factory.study(b_values=(1000,))["dwi_b1000"]:
-        image.ImageType = ["DERIVED", "PRIMARY", "DIFFUSION", *kind.split("\\")]
-        made.setdefault("map", []).append(image)
-    reading = read(made)
-    assert not reading.ready
-    assert reading.b_values_found == (100, 600)
-    assert "dwi_b1000" not in reading.volumes
-
-
-@pytest.mark.parametrize("change", [{"SeriesDescription": "ep2d_diff_CALC_BVAL"}, {"SequenceName": "*ep_b100_600"}])
-def test_calculated_b_values_are_told_by_description_or_sequence_name(read, change):
-    made = dicom_factory.study(b_values=(100, 600, 1000))
-    for image in copy_of(made["dwi_b1000"], 20):
-        for keyword, value in change.items():
-            setattr(image, keyword, value)
-    assert read(made).b_values_found == (100, 600)
 
 
 def test_diffusion_without_its_private_tags_says_so(made, read):
@@ -166,7 +135,7 @@ def test_a_contradictory_b_value_is_reported(made, read):
 
 
 def test_directions_become_their_geometric_mean(made, read):
-    second = copy_of(dicom_factory.study()["dwi_b600"], 6)
+    second = dicom_factory.copy_of(dicom_factory.study()["dwi_b600"], 6)
     for image in second:
         image.SeriesInstanceUID = made["dwi_b600"][0].SeriesInstanceUID
     for image in [*made["dwi_b600"], *second]:
@@ -182,7 +151,7 @@ def test_directions_become_their_geometric_mean(made, read):
 
 
 def test_a_trace_wins_over_its_directions(made, read):
-    raw = copy_of(dicom_factory.study()["dwi_b600"], 16, "ep2d_diff raw")
+    raw = dicom_factory.copy_of(dicom_factory.study()["dwi_b600"], 16, "ep2d_diff raw")
     for image in raw:
         image.ImageType = ["ORIGINAL", "PRIMARY", "DIFFUSION", "NONE"]
         dicom_factory.set_pixels(image, np.zeros((20, 16)))
@@ -194,7 +163,7 @@ def test_a_trace_wins_over_its_directions(made, read):
 
 
 def test_one_b_value_in_two_series_is_ambiguous(made, read):
-    made["again"] = copy_of(dicom_factory.study()["dwi_b600"], 16)
+    made["again"] = dicom_factory.copy_of(dicom_factory.study()["dwi_b600"], 16)
     reading = read(made)
     assert not reading.ready
     assert "dwi_b600" not in reading.volumes
@@ -202,13 +171,13 @@ def test_one_b_value_in_two_series_is_ambiguous(made, read):
 
 
 def test_b_values_of_several_series_with_one_protocol_are_one_set(made, read):
-    copy_of(made["dwi_b1000"], 16)
+    dicom_factory.copy_of(made["dwi_b1000"], 16)
     assert read(made).ready
 
 
 @pytest.mark.parametrize("change", [{"EchoTime": "90"}, {"RepetitionTime": "5000"}, {"EchoTime": None}])
 def test_b_values_of_different_protocols_are_no_set(made, read, change):
-    for image in copy_of(made["dwi_b1000"], 16):
+    for image in dicom_factory.copy_of(made["dwi_b1000"], 16):
         for keyword, value in change.items():
             setattr(image, keyword, value)
     reading = read(made)
@@ -235,7 +204,7 @@ def test_a_shifted_b_value_is_no_part_of_the_set(made, read):
 def test_two_whole_sets_are_ambiguous(made, read):
     other = dicom_factory.study()
     for name in ("dwi_b100", "dwi_b600", "dwi_b1000"):
-        for image in copy_of(other[name], 16):
+        for image in dicom_factory.copy_of(other[name], 16):
             image.EchoTime = "80"
         made["other " + name] = other[name]
     reading = read(made)
@@ -247,7 +216,7 @@ def test_two_whole_sets_are_ambiguous(made, read):
 def test_the_set_with_the_wanted_b_values_is_the_choice(made, read):
     other = dicom_factory.study(b_values=(50, 800))
     for name in ("dwi_b50", "dwi_b800"):
-        for image in copy_of(other[name], 16, "ep2d_diff other"):
+        for image in dicom_factory.copy_of(other[name], 16, "ep2d_diff other"):
             image.EchoTime = "80"
         made[name] = other[name]
     reading = read(made)

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prostate_alm.studies.words import ALLOWED, safe_description, safe_modality, safe_model, safe_vendor, words_of
+from prostate_alm.studies.words import (
+    _MODELS,
+    ALLOWED,
+    safe_description,
+    safe_modality,
+    safe_model,
+    safe_vendor,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +24,8 @@ from prostate_alm.studies.words import ALLOWED, safe_description, safe_modality,
         ("Müller Hans t2", "* * t2"),
         ("DWI b50 (12.03.1961)", "DWI b50 *"),
         ("b123456", "*"),
+        ("B1968 t2", "* t2"),
+        ("dwi b1000 b0 b750", "dwi b1000 b0 b750"),
         ("<script>", "*"),
         ("", ""),
     ],
@@ -47,6 +57,17 @@ def test_modalities_are_one_of_a_short_list():
     assert [safe_modality(text) for text in ("MR", "CT", "MILLER", "")] == ["MR", "CT", "other", "other"]
 
 
-def test_a_model_keeps_plain_characters():
-    assert safe_model("<b>Skyra</b> 3T") == "bSkyrab 3T"
-    assert len(safe_model("x" * 100)) == 32
+@pytest.mark.parametrize(
+    ("raw", "model"),
+    [("<b>Skyra</b> 3T", "Skyra 3T"), ("MAGNETOM Prisma_fit", "MAGNETOM Prisma fit"), ("uMR 770", "uMR 770"),
+     ("Ingenia Elition X", "Ingenia Elition X"), ("SIGNA Premier", "SIGNA Premier"), ("DOE JOHN 19500101", "other"),
+     ("prostate_alm phantom", "prostate_alm phantom"), ("Skyra of Dr Miller", "Skyra"), ("  ", ""), ("", "")],
+)  # fmt: skip
+def test_a_model_keeps_known_words(raw, model):
+    assert safe_model(raw) == model
+
+
+@given(st.text(max_size=40))
+def test_a_model_keeps_nothing_else(raw):
+    assert safe_model(raw) in {"", "other", raw} or set(safe_model(raw).lower().split()) <= _MODELS
+    assert safe_model(raw) != raw or raw == "" or set(raw.lower().split()) <= _MODELS | {"other"}

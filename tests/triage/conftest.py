@@ -68,6 +68,7 @@ def fake_find(root):
                 accession=content["accession"],
                 folder=path.parent,
                 files=[header],
+                skipped=(),
                 unreadable=[],
                 content=content,
             )

@@ -1,18 +1,28 @@
 import csv
 import json
+import os
 import shutil
+import signal
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from prostate_alm.errors import NoInputError, OutputError
-from prostate_alm.files import write_json
+from prostate_alm.errors import NoInputError, OutputError, UsageError
+from prostate_alm.files import lock_folder, output_folder, write_json
 from prostate_alm.operating_point import Threshold
+from prostate_alm.studies import Keys
 from prostate_alm.triage import Judge, batch, inputs, triage_studies
+from prostate_alm.triage.identity import content_hash, files_of
 
 
 def worklist(out):
     with (out / "worklist.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def names(out):
+    return sorted(path.name for path in out.iterdir() if path.name != ".lock")
 
 
 @pytest.fixture
@@ -29,7 +39,10 @@ def test_what_needs_a_person_comes_first_and_the_higher_logit_before(studies, ru
     studies("broken", raises="truncated")
     decisions = triage_studies([out.parent / "incoming"], ruling, out=out)
     rows = worklist(out)
-    assert list(rows[0]) == ["study_key", "decision", "treat_as", "logit", "reasons", "harmonised", "notice", "model"]
+    assert list(rows[0]) == [
+        *("study_key", "decision", "treat_as", "logit", "threshold", "reasons", "harmonised", "notice", "model")
+    ]
+    assert {row["threshold"] for row in rows} == {"0.0"}
     assert [row["logit"] for row in rows] == ["", "1.0", "5.0", "2.0", "-1.0", "-3.0"]
     assert [row["decision"] for row in rows] == ["undecided"] * 2 + ["dce_required"] * 2 + ["dce_not_required"] * 2
     assert [row["treat_as"] for row in rows] == ["dce_required"] * 4 + ["dce_not_required"] * 2
@@ -105,7 +118,7 @@ def test_an_unexpected_failure_of_the_only_path_keeps_its_cause(ruling, out, tmp
 def test_nothing_readable_at_all_is_no_input_and_writes_nothing(ruling, out, tmp_path, paths):
     with pytest.raises(NoInputError):
         triage_studies([tmp_path / path for path in paths], ruling, out=out)
-    assert list(out.iterdir()) == []
+    assert names(out) == []
 
 
 def test_an_output_folder_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
@@ -122,7 +135,8 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(studies, ru
     monkeypatch.setattr(batch, "write_json", full)
     with pytest.raises(OutputError):
         triage_studies([studies("a")], ruling, out=out)
-    assert [path.name for path in out.iterdir()] == ["worklist.csv"]
+    assert names(out) == ["worklist.csv"]
+    assert [row["decision"] for row in worklist(out)] == ["undecided"]
 
 
 def test_finished_studies_are_not_computed_twice(studies, ruling, predictor, out):
@@ -227,14 +241,109 @@ def test_the_worklist_keeps_earlier_results_and_lists_damaged_ones_first(studies
     assert (rows[0]["decision"], rows[0]["treat_as"]) == ("undecided", "dce_required")
 
 
-def test_an_interrupt_leaves_finished_results_listed(studies, ruling, predictor, out):
+def test_an_interrupt_leaves_finished_results_listed_and_the_others_undecided(studies, ruling, predictor, out):
     def stop(decision, where):
         raise KeyboardInterrupt
 
     folder = studies("a").parent
-    studies("b")
+    triage_studies([studies("b", logit=-2.0)], ruling, out=out)
+    studies("b", logit=2.0)
     with pytest.raises(KeyboardInterrupt):
         triage_studies([folder], ruling, out=out, progress=stop)
-    assert len(worklist(out)) == 1
+    assert [row["decision"] for row in worklist(out)] == ["undecided", "dce_not_required"]
+    assert "interrupted" in worklist(out)[0]["reasons"]
     triage_studies([folder], ruling, out=out)
-    assert (len(worklist(out)), predictor.calls) == (2, 2)
+    assert ([row["decision"] for row in worklist(out)], predictor.calls) == (["dce_required", "dce_not_required"], 3)
+
+
+@pytest.mark.parametrize("change", [another_threshold, another_model, another_range, harmonised])
+def test_what_another_model_threshold_or_setting_decided_is_listed_as_undecided(studies, ruling, out, change):
+    (old,) = triage_studies([studies("a", logit=-9.0)], ruling, out=out)
+    (new,) = triage_studies([studies("b", logit=-8.0)], change(ruling), out=out)
+    rows = worklist(out)
+    assert [row["study_key"] for row in rows] == [old.study_key, new.study_key]
+    assert (rows[0]["decision"], rows[0]["treat_as"], rows[0]["logit"]) == ("undecided", "dce_required", "")
+    assert rows[0]["reasons"] == "decided with another model or threshold; triage again"
+    assert rows[0]["threshold"] == "0.0"
+    assert rows[1]["decision"] == new.outcome
+
+
+def test_a_result_of_an_older_version_without_settings_is_listed_as_undecided(studies, ruling, out):
+    (old,) = triage_studies([studies("a", logit=-9.0)], ruling, out=out)
+    path = out / f"{old.study_key}.json"
+    content = json.loads(path.read_text())
+    del content["settings_key"], content["place_key"]
+    write_json(path, content)
+    triage_studies([studies("b")], ruling, out=out)
+    assert [row["decision"] for row in worklist(out)] == ["undecided", "dce_not_required"]
+
+
+def test_there_is_no_worklist_while_studies_are_searched(studies, ruling, out, monkeypatch):
+    triage_studies([studies("a")], ruling, out=out)
+    seen = []
+    find = inputs.find_studies
+    monkeypatch.setattr(inputs, "find_studies", lambda path: seen.append(names(out)) or find(path))
+    triage_studies([studies("a")], ruling, out=out)
+    assert "worklist.csv" not in seen[0]
+    assert "worklist.csv" in names(out)
+
+
+def test_a_worklist_that_cannot_be_replaced_is_an_output_error(studies, ruling, predictor, out):
+    (out / "worklist.csv").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"worklist\.csv"):
+        triage_studies([studies("a")], ruling, out=out)
+    assert predictor.calls == 0
+
+
+def test_two_runs_do_not_share_an_output_folder(studies, ruling, predictor, out):
+    with lock_folder(output_folder(out)), pytest.raises(UsageError, match="another process works in"):
+        triage_studies([studies("a")], ruling, out=out)
+    assert predictor.calls == 0
+
+
+def test_one_copy_is_hashed_once_and_only_its_images_and_damaged_files(studies, ruling, out, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(batch, "content_hash", lambda files: hashed.append(list(files)) or "one")
+    monkeypatch.setattr(inputs, "content_hash", lambda files: hashed.append(list(files)) or "two")
+    triage_studies([studies("a")], ruling, out=out)
+    assert len(hashed) == 1
+    hashed.clear()
+    triage_studies([studies("a"), studies("a")], ruling, out=out)
+    assert len(hashed) == 2  # one per copy, none again
+
+
+def test_a_stray_file_beside_the_images_computes_nothing_again(tmp_path):
+    image, damaged, stray = (tmp_path / name for name in ("1.dcm", "2.dcm", "Thumbs.db"))
+    for path in (image, damaged, stray):
+        path.write_text(path.name)
+    skipped = (SimpleNamespace(path=damaged, damaged=True), SimpleNamespace(path=stray, damaged=False))
+    assert files_of(SimpleNamespace(files=(SimpleNamespace(path=image),), skipped=skipped)) == [image, damaged]
+
+
+class Waited(Exception):  # noqa: N818
+    """Opening took too long."""
+
+
+def test_a_named_pipe_is_not_opened(tmp_path):
+    def stop(*_):
+        raise Waited
+
+    os.mkfifo(tmp_path / "1.dcm")
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        assert content_hash([tmp_path / "1.dcm"]) == content_hash([tmp_path])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_stored_keys_need_the_salt(studies, ruling, out):
+    folder = studies("a")
+    mine, other = (
+        json.loads((out / f"{decision.study_key}.json").read_text())
+        for judge in (ruling, replace(ruling, keys=Keys(b"another salt for tests")))
+        for decision in triage_studies([folder], judge, out=out)
+    )
+    for name in ("inputs_key", "settings_key", "place_key", "study_key"):
+        assert mine[name] != other[name]

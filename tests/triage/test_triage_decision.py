@@ -69,7 +69,7 @@ def test_undecided_is_treated_as_required():
 
 
 KEYS = {*["schema_version", "study_key", "decision", "logit", "threshold", "reasons", "series_used", "harmonised"]}
-KEYS |= {*["qc", "model", "software_version", "seconds", "inputs_key"]}
+KEYS |= {*["qc", "model", "software_version", "seconds", "inputs_key", "settings_key", "place_key"]}
 
 
 def test_the_keys_of_the_json():
@@ -105,6 +105,7 @@ def test_json_and_back(changes):
         {"schema_version": 99},
         {"threshold": {}},
         {"threshold": None},
+        {"model": {"name": "m"}},
         {"unknown": 1},
     ],
 )

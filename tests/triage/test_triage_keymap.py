@@ -10,7 +10,8 @@ from prostate_alm.triage import triage_studies
 
 def rows(path):
     with path.open(newline="") as file:
-        return {row["study_key"]: (row["accession"], row["study_instance_uid"]) for row in csv.DictReader(file)}
+        names = ("accession", "study_instance_uid", "folder")
+        return {row["study_key"]: tuple(row[name] for name in names) for row in csv.DictReader(file)}
 
 
 def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ruling, tmp_path):
@@ -21,7 +22,7 @@ def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ru
     finally:
         os.umask(old)
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
-    assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3")}
+    assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3", str(tmp_path / "incoming" / "a"))}
     assert [path.name for path in keymap.parent.iterdir()] == ["keymap.csv"]
 
 
@@ -30,8 +31,24 @@ def test_a_later_run_adds_to_the_key_map(studies, ruling, tmp_path):
     triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=keymap)
     triage_studies([studies("b"), tmp_path / "nowhere"], ruling, out=tmp_path / "out", keymap=keymap)
     assert len(rows(keymap)) == 3
-    assert ("", "") in rows(keymap).values()
+    assert ("", "", str(tmp_path / "nowhere")) in rows(keymap).values()
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
+
+
+def test_a_study_that_two_paths_hold_differently_keeps_its_identity(studies, ruling, tmp_path):
+    keymap = tmp_path / "keymap.csv"
+    paths = [studies("a", uid="1.2.3", logit=-9.0), studies("b", uid="1.2.3", logit=-8.0)]
+    (decision,) = triage_studies(paths, ruling, out=tmp_path / "out", keymap=keymap)
+    assert decision.outcome == "undecided"
+    assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3", str(paths[0]))}
+
+
+def test_a_key_map_without_folders_is_added_to(studies, ruling, tmp_path):
+    keymap = tmp_path / "keymap.csv"
+    keymap.write_text("study_key,accession,study_instance_uid\nabc,A1,1.9\n")
+    (decision,) = triage_studies([studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", keymap=keymap)
+    assert rows(keymap)["abc"] == ("A1", "1.9", "")
+    assert rows(keymap)[decision.study_key][1] == "1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +61,7 @@ def test_a_key_map_inside_the_output_folder_is_refused(studies, ruling, predicto
     with pytest.raises(UsageError, match="inside the output folder"):
         triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path / place)
     assert predictor.calls == 0
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("content", ["study,label\na,1\n", "", "\xff"])

@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from prostate_alm.bundle import Predictor, find_bundle, write_hashes
+from prostate_alm.errors import IntegrityError
 from prostate_alm.files import write_json
 from prostate_alm.operating_point import Threshold
 from prostate_alm.phantom import write_cohort
@@ -86,6 +87,19 @@ def test_phantoms_are_decided_where_their_b_values_allow_it(phantoms, ruling, tm
     if outcome == "undecided":
         assert all("50, 400, 800" in decision.reasons[0] for decision in decisions)
         assert all(decision.logit is None for decision in decisions)
+
+
+def test_another_pipeline_with_the_same_weights_is_another_model(ruling, tmp_path):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(ruling.predictor.folder, bundle)
+    config = bundle / "configs" / "inference.json"
+    content = json.loads(config.read_text())
+    write_json(config, content | {"preprocessing": content["preprocessing"] | {"lazy": True}})
+    write_hashes(bundle)
+    changed = Predictor.load(bundle)
+    assert changed.sha256 != ruling.predictor.sha256
+    with pytest.raises(IntegrityError, match="made for model"):
+        Judge(changed, ruling.threshold, KEYS)
 
 
 def headers(folder):
