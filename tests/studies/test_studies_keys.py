@@ -69,3 +69,10 @@ def test_a_salt_that_cannot_be_kept_is_an_output_error(salt_file):
     salt_file.parent.write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="PROSTATE_ALM_SALT"):
         Keys.of_site()
+
+
+def test_a_digest_follows_salt_and_text_and_is_no_key():
+    expected = hmac.new(SALT, b"digest\x00some text", hashlib.sha256).hexdigest()
+    assert Keys(SALT).digest("some text") == expected
+    assert len({Keys(SALT).digest("1"), Keys(SALT).digest("2"), Keys(SALT + b"!").digest("1")}) == 3
+    assert not Keys(SALT).digest("1").startswith(Keys(SALT).study("1"))
