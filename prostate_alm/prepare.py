@@ -136,6 +136,7 @@ def _names(study: StudyFiles, root: Path) -> Iterator[str]:
 def read_all(
     tasks: Sequence[StudyTask], processes: int | None, progress: Callable[[int, int], None] | None
 ) -> dict[str, dict[str, Any]]:
+    """The record of every study, by its uid; what goes wrong with one study stays in its record."""
     records: dict[str, dict[str, Any]] = {}
     count = min(processes or os.cpu_count() or 1, len(tasks))
     outcomes = map(_alone, tasks) if count <= 1 else _in_processes(tasks, count)

@@ -30,8 +30,7 @@ class StageCheckpoint:
 
     Args:
         folder: where the stage keeps its files.
-        network: whose weights are kept.
-        parts: what else has a state: optimizer, loss, schedulers, scaler, by name.
+        parts: everything that has a state, by name: `network`, whose weights are kept, optimizer, loss, schedulers.
         evaluator: the validation evaluator, run once per epoch or less often.
         data: what the stage is trained on, for recognising it: anything that JSON or `str` can write down.
         patience: stop after so many epochs without a better AUC; None trains all epochs.
@@ -46,7 +45,6 @@ class StageCheckpoint:
     def __init__(
         self,
         folder: Path | str,
-        network: nn.Module,
         parts: Mapping[str, Any],
         evaluator: Evaluator,
         data: Any = None,
@@ -55,8 +53,8 @@ class StageCheckpoint:
         auc_name: str = "val_auc",
     ) -> None:
         self.folder = Path(folder)
-        self.network = network
-        self.parts = {"network": network, **parts}
+        self.network: nn.Module = parts["network"]
+        self.parts = dict(parts)
         self.evaluator = evaluator
         self.data = data
         self.patience = patience
@@ -80,7 +78,7 @@ class StageCheckpoint:
     def _resume(self, engine: Engine) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
-        self._identity = stage_identity(cast(Trainer, engine), self.network, self.parts, self.data)
+        self._identity = stage_identity(cast(Trainer, engine), self.parts, self.data)
         path = self.folder / STATE
         if not path.is_file():
             return

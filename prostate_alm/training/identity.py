@@ -9,13 +9,13 @@ from monai.engines import Trainer
 from torch import nn
 
 
-def stage_identity(trainer: Trainer, network: nn.Module, parts: Mapping[str, Any], data: Any) -> dict[str, str]:
+def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any) -> dict[str, str]:
     """Hashes of everything that determines a stage but for its length; call it before the first step.
 
     Args:
         trainer: gives batch size and sampler seed of its loader.
-        network: with its first weights, which stand for architecture, seed and checkpoint.
-        parts: optimizer, loss and so on; their settings are read off.
+        parts: `network` with its first weights, which stand for architecture, seed and checkpoint; optimizer, loss and
+            so on, whose settings are read off.
         data: cases and labels, anything that JSON or `str` can write down.
 
     Returns:
@@ -25,7 +25,7 @@ def stage_identity(trainer: Trainer, network: nn.Module, parts: Mapping[str, Any
     sampler = getattr(loader, "sampler", None)
     settings = [getattr(loader, "batch_size", None), getattr(sampler, "seed", None), *map(_settings, parts.values())]
     weights = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
+    for name, value in sorted(parts["network"].state_dict().items()):
         weights.update(name.encode())
         weights.update(value.detach().cpu().contiguous().numpy().tobytes())
     return {"data": _digest(data), "first weights": weights.hexdigest(), "settings": _digest(settings)}

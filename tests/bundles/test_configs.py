@@ -91,15 +91,21 @@ def test_metadata_describes_the_network_s_input() -> None:
     assert len(image["channel_def"]) == image["num_channels"]
 
 
-@pytest.mark.parametrize("device", ["cpu"])
-def test_the_network_s_input_and_output_are_as_described(device: str) -> None:
+def verify(**overrides: Any) -> None:
     verify_net_in_out(
         net_id="network_def",
         meta_file=str(CONFIGS / "metadata.json"),
         config_file=str(CONFIGS / "inference.json"),
-        device=device,
+        device="cpu",
         bundle_root=str(tiny.BUNDLE),
+        **overrides,
     )
+
+
+def test_the_network_s_input_and_output_are_as_described() -> None:
+    verify()
+    with pytest.raises((RuntimeError, ValueError)):
+        verify(spatial_shape=[64, 64, 24])
 
 
 def test_no_config_names_a_place_or_downloads() -> None:
