@@ -16,13 +16,18 @@ from prostate_alm.errors import OutputError, UsageError
 from prostate_alm.files import lock_folder, output_folder, sha256, whole_file, write_csv, write_json, write_text
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow past 1 kB: to a writer this looks like a disk that is full."""
+    """No file may grow past 1 kB: to a writer this looks like a disk that is full.
+
+    Not a fixture: the limit would hold for pytest's own output too, where that goes to a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def names(folder: Path) -> list[str]:
@@ -63,10 +68,10 @@ def test_nothing_written_inside_is_an_error(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
     write_text(tmp_path / "kept.txt", "fits")
     for name in ("kept.txt", "new.txt"):
-        with pytest.raises(OutputError, match=rf"cannot write .*{name}: .*is there space"):
+        with full_disk(), pytest.raises(OutputError, match=rf"cannot write .*{name}: .*is there space"):
             write_text(tmp_path / name, "x" * 5000)
     assert names(tmp_path) == ["kept.txt"]
     assert (tmp_path / "kept.txt").read_text() == "fits"
