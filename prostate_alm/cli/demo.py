@@ -28,14 +28,14 @@ class Scale:
 
     parts: tuple[Part, ...] = (
         Part("training", 60, "1:2", 1),
-        Part("calibration", 30, "4:1", 2),
-        Part("test", 48, "1:2", 3),
+        Part("calibration", 27, "8:1", 2),
+        Part("test", 42, "1:2", 3),
         Part("new", 2, "1:1", 4),
     )
     members: int = 3
-    epochs: int = 35
-    constrained_epochs: int = 15
-    fn_rate: float = 0.1
+    epochs: int = 30
+    constrained_epochs: int = 12
+    fn_rate: float = 0.2
     risk: float = 0.1
 
 
