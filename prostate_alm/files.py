@@ -65,7 +65,8 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 def discard_parts(folder: Path | str) -> None:
     """Remove what killed processes left half-written below a folder; call it only while holding the folder's lock."""
     for part in Path(folder).rglob(".*.part.*"):
-        part.unlink(missing_ok=True)
+        if part.is_file():
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> Path:

@@ -55,14 +55,20 @@ def guarded(run: Callable[..., Any]) -> int:
         return ending.code if isinstance(ending.code, int) else 0
     except Exception as error:
         note("this is a bug in prostate-alm, please report it (--debug shows where):")
-        return _report(error, 1)
+        return _report(error, 1, f"{type(_root(error)).__name__}: {_root(error)}")
     return 0
 
 
-def _report(error: Exception, code: int) -> int:
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _report(error: Exception, code: int, text: str | None = None) -> int:
     if _shown["traceback"]:
         traceback.print_exception(error)
-    note(f"error: {' '.join(str(error).split())}")
+    note(f"error: {' '.join((text or str(error)).split())}")
     return code
 
 

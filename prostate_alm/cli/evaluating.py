@@ -23,9 +23,10 @@ def evaluate_run(
     from prostate_alm.cohort import Cohort
     from prostate_alm.files import output_folder
     from prostate_alm.report import summarise, write_report
-    from prostate_alm.training import predict_arms, refuse_shared_patients
+    from prostate_alm.training import predict_arms, refuse_shared_patients, require_labels
 
     cohort = Cohort.load(cohort_folder)
+    require_labels(cohort)
     predictor = Predictor.load(run, device)
     threshold = locked_threshold(threshold_file, predictor)
     refuse_shared_patients(predictor, cohort, threshold)

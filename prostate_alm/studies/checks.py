@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from prostate_alm.studies.geometry import Grid
+from prostate_alm.studies.geometry import LPS_TO_RAS, Grid
 from prostate_alm.studies.harmonise import foreground_of
 from prostate_alm.studies.volumes import Volume
 
@@ -43,12 +43,18 @@ def check_overlap(t2: Volume, dwi: Volume) -> list[str]:
 
 
 def check_intensities(volume: Volume) -> str:
-    """Voxels must be finite, and neither constant nor nearly empty; returns what is wrong, empty if nothing is."""
+    """Voxels must be finite, and no volume or slice constant; returns what is wrong, empty if nothing is."""
     if not np.isfinite(volume.voxels).all():
         return "voxels are not finite"
     low, high = np.percentile(volume.voxels, (1, 99))
     if high <= low:
         return "intensities are constant"
+    blank = np.flatnonzero(volume.voxels.min(axis=(0, 1)) == volume.voxels.max(axis=(0, 1)))
+    if blank.size:
+        middle = [(length - 1) / 2 for length in volume.voxels.shape[:2]]
+        place = LPS_TO_RAS @ volume.affine @ [*middle, float(blank[0]), 1.0]
+        slices = "a slice is blank" if blank.size == 1 else f"{blank.size} slices are blank, the first"
+        return f"{slices} at ({', '.join(f'{value:.1f}' for value in place[:3])}) mm"
     return ""
 
 

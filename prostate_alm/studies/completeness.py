@@ -39,18 +39,30 @@ def check_numbers(choices: Sequence[Choice], files: Sequence[Header]) -> list[st
     """The InstanceNumbers of a series that is used must have no hole; they say nothing about order.
 
     A series numbered from 1 that begins later has lost its first images. The loss of the last number leaves no hole.
+    Diffusion series, one for each b-value, may be numbered as one.
 
     Args:
         choices: what is used.
         files: all images of the study.
     """
     problems: list[str] = []
-    for series in dict.fromkeys(choice.images[0].series_uid for choice in choices):
-        images = [image for image in files if image.series_uid == series]
-        if missing := _holes({image.instance_number for image in images if image.instance_number is not None}):
-            listed = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            problems.append(f"{images[0].name}: InstanceNumber {listed} missing; has the whole series arrived?")
+    for kind in (False, True):
+        used = dict.fromkeys(choice.images[0].series_uid for choice in choices if (choice.b is not None) is kind)
+        numbers = {series: _numbers(series, files) for series in used}
+        together = set[int]().union(*numbers.values())
+        counted_as_one = len(together) == sum(map(len, numbers.values())) and not _holes(together)
+        for series in [] if counted_as_one else used:
+            if missing := _holes(numbers[series]):
+                name = next(image.name for image in files if image.series_uid == series)
+                listed = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+                problems.append(f"{name}: InstanceNumber {listed} missing; has the whole series arrived?")
     return problems
+
+
+def _numbers(series: str, files: Sequence[Header]) -> set[int]:
+    return {
+        image.instance_number for image in files if image.series_uid == series and image.instance_number is not None
+    }
 
 
 def _holes(numbers: set[int]) -> list[int]:

@@ -4,7 +4,13 @@ from prostate_alm.training.checkpoint import StageCheckpoint
 from prostate_alm.training.data import CaseDataset, CaseSampler
 from prostate_alm.training.engine import run_tasks
 from prostate_alm.training.ensemble import TrainingSettings, train
-from prostate_alm.training.evaluation import calibrate, predict_arms, refuse_shared_patients, save_threshold
+from prostate_alm.training.evaluation import (
+    calibrate,
+    predict_arms,
+    refuse_shared_patients,
+    require_labels,
+    save_threshold,
+)
 from prostate_alm.training.handlers import ALMHandler, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
 from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
@@ -23,6 +29,7 @@ __all__ = [
     "calibrate",
     "predict_arms",
     "refuse_shared_patients",
+    "require_labels",
     "run_tasks",
     "save_threshold",
     "train",

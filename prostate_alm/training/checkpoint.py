@@ -86,7 +86,7 @@ class StageCheckpoint:
         differing = [name for name, value in self._identity.items() if state["identity"].get(name) != value]
         if differing:
             raise UsageError(
-                f"{self.folder} holds a stage of other {' and '.join(differing)}: give another output_dir, or remove it"
+                f"{self.folder} holds a stage of other {' and '.join(differing)}: choose another folder, or remove it"
             )
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])

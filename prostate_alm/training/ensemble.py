@@ -60,6 +60,12 @@ class TrainingSettings:
         return tuple(ARMS) if self.alm else (BASE,)
 
 
+BASE_ONLY = frozenset(("max_epochs", "patience"))
+"""Config ids that end the base stage alone: continued and ALM run for a fixed number of epochs, never stopped early."""
+WHOLE = frozenset(("inferer", "loss", "network", "optimizer", "preprocessing"))
+"""Config ids whose parts may be overridden, such as `optimizer::lr`, but not the whole."""
+
+
 def train(
     cohort_folder: Path | str,
     run_folder: Path | str,
@@ -105,12 +111,15 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
         raise UsageError(f"an ensemble needs at least one member, got {settings.members}")
     if settings.seed < 0:
         raise UsageError(f"seed must be 0 or more, got {settings.seed}")
-    if any(epochs is not None and epochs < 1 for epochs in (settings.epochs, settings.constrained_epochs)):
+    counts = [settings.epochs, settings.constrained_epochs, settings.overrides.get("max_epochs")]
+    if any(epochs is not None and not (isinstance(epochs, int) and epochs >= 1) for epochs in counts):
         raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
     parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
     for key in settings.overrides:
         if re.split("::|#", key)[0] in RESERVED:
             raise UsageError(f"{key} is set by the run itself and cannot be overridden")
+        if key in WHOLE:
+            raise UsageError(f"{key} cannot be replaced as a whole; override its parts, or choose another --loss")
         if key not in parser:
             raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")
     if not cohort.cases:
@@ -153,9 +162,11 @@ def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, m
         "class_ratio": settings.class_ratio,
         "device": settings.device,
         "base_loss": {"_target_": BASE_LOSSES[settings.loss]},
-        **settings.overrides,
+        **{key: value for key, value in settings.overrides.items() if key not in BASE_ONLY},
     }
     constrained = {} if settings.constrained_epochs is None else {"max_epochs": settings.constrained_epochs}
     stage_overrides: dict[str, Mapping[str, Any]] = {arm: constrained for arm in settings.arms if arm != BASE}
-    stage_overrides[BASE] = {} if settings.epochs is None else {"max_epochs": settings.epochs}
+    stage_overrides[BASE] = {key: value for key, value in settings.overrides.items() if key in BASE_ONLY}
+    if settings.epochs is not None:
+        stage_overrides[BASE] = {**stage_overrides[BASE], "max_epochs": settings.epochs}
     return MemberTask(bundle, run / "members" / f"{member:02d}", settings.arms, overrides, stage_overrides)

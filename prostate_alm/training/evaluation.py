@@ -1,6 +1,6 @@
 """What a finished run says of a cohort: the logits of every arm, and a locked threshold from calibration cases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def predict_arms(
         UsageError: if the cohort has a case without a label.
         ModelError: if the model does not fit.
     """
-    _require_labels(cohort)
+    require_labels(cohort)
     main = Predictor.load(model, device)
     found = {main.arm: main} | {arm: Predictor.load(model, device, arm) for arm in main.other_arms}
     predictors = {arm: found[arm] for arm in ARMS if arm in found}
@@ -68,7 +68,7 @@ def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float,
     Reference:
         Tong, Feng & Li 2018, Neyman-Pearson classification algorithms and NP receiver operating characteristics.
     """
-    _require_labels(cohort)
+    require_labels(cohort)
     predictor = Predictor.load(model, device)
     refuse_shared_patients(predictor, cohort, None)
     positives = [case for case in cohort.data() if case["label"] == 1]
@@ -103,10 +103,17 @@ def save_threshold(threshold: Threshold, path: Path | str) -> Path:
     return threshold.save(path)
 
 
-def _require_labels(cohort: Cohort) -> None:
-    unlabelled: Sequence[str] = [case.case_id for case in cohort.cases if case.label is None]
-    if unlabelled or not cohort.cases:
+def require_labels(cohort: Cohort) -> None:
+    """Figures need labelled cases.
+
+    Raises:
+        UsageError: if the cohort has no case, or one without a label.
+    """
+    if not cohort.cases:
+        raise UsageError(f"cohort {cohort.folder} has no case; its qc.csv says why")
+    unlabelled = sum(case.label is None for case in cohort.cases)
+    if unlabelled:
         raise UsageError(
-            f"cohort {cohort.folder}: {len(unlabelled)} of {len(cohort.cases)} cases have no label; "
+            f"cohort {cohort.folder}: {unlabelled} of {len(cohort.cases)} cases have no label; "
             "run 'prostate-alm prepare' with --labels"
         )

@@ -1,6 +1,7 @@
 """Many studies, one after the other: every study gets exactly one result, and no bad one stops the others."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prostate_alm.files import lock_folder, output_folder, write_json
@@ -71,6 +72,10 @@ def _result(item: Found, judge: Judge, out: Path, force: bool) -> Decision:
         key = inputs_key(item.content or content_hash(files_of(item.study)), judge)
         stored = None if force else stored_result(out, item.study_key)
         if stored is not None and stored.inputs_key == key:
+            here = place_key(Path(item.study.folder), judge.keys)
+            if stored.place_key != here:  # the same files, moved: what is lost later is lost here
+                stored = replace(stored, place_key=here)
+                write_json(result_path(out, item.study_key), stored.to_json())
             return stored
         decision = judge.judge(item.study, item.study_key, key)
     write_json(result_path(out, item.study_key), decision.to_json())

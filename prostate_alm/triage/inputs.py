@@ -59,7 +59,12 @@ def find_inputs(paths: Sequence[Path], keys: "Keys") -> list[Found]:
                 raise NoInputError(f"{path} holds no readable DICOM study")
         except Exception as error:
             mistakes.append(error)
-            reason = f"no study can be read here: {describe(error, path_words(path.resolve()))}"
+            what = (  # never the text of a NoInputError, which names files for the terminal
+                "no readable DICOM image"
+                if isinstance(error, NoInputError)
+                else describe(error, path_words(path.resolve()))
+            )
+            reason = f"no study can be read here: {what}"
             unread.append(Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path)))
             continue
         for study in found:

@@ -131,3 +131,26 @@ def test_the_reasons_for_damage_are_counted_and_named(tmp_path):
     (problem,) = read_study(find_studies(folder)[0], keys=KEYS).problems
     assert problem.startswith("6 damaged or unreadable file(s) among the study's files: an empty file; ")
     assert problem.endswith("; and 2 other reasons")
+
+
+NUMBERINGS = {
+    "series after series": lambda series, place: 1 + 6 * series + place,
+    "in turns": lambda series, place: 1 + 3 * place + series,
+    "each from 1": lambda _, place: 1 + place,
+}
+
+
+@pytest.mark.parametrize("numbering", NUMBERINGS)
+def test_series_of_one_b_value_each_may_be_numbered_as_one(phantom, numbering):
+    files, choices = [], []
+    for series in range(3):
+        images = [
+            replace(phantom.files[0], series_uid=f"1.{series}", instance_number=NUMBERINGS[numbering](series, place))
+            for place in range(6)
+        ]
+        files += images
+        choices.append(Choice(None, type("Stack", (), {"slices": ((images[0],),)})(), b=100.0 * series))
+    assert completeness.check_numbers(choices, files) == []
+    lost = files.pop(8)  # from the middle of the second series
+    problems = completeness.check_numbers(choices, files)
+    assert any(f"InstanceNumber {lost.instance_number}" in problem or "missing" in problem for problem in problems)

@@ -204,3 +204,26 @@ def test_the_base_loss_alone_gives_one_arm(tiny_run: tiny.Run, fresh: Path) -> N
 def test_what_a_run_depends_on_cannot_be_overridden(tiny_run, fresh, key):
     with pytest.raises(UsageError, match=key):
         train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(overrides={key: 1}))
+
+
+def test_early_stopping_ends_the_base_stage_alone(tiny_run, fresh):
+    overrides = tiny.OVERRIDES | {"patience": 1, "learning_rate": 0.0}  # the AUC never rises: stops after two epochs
+    settings = tiny.settings(members=1, epochs=6, constrained_epochs=4, overrides=overrides)
+    train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, settings, processes=1)
+    assert [len(history(fresh, arm)) for arm in ARMS] == [2, 4, 4]
+
+
+@pytest.mark.parametrize(("key", "value"), [("loss", None), ("optimizer", {}), ("max_epochs", 0), ("max_epochs", "x")])
+def test_what_would_break_the_pipeline_is_refused(tiny_run, fresh, key, value):
+    with pytest.raises(UsageError):
+        train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(overrides={key: value}))
+
+
+def test_a_cohort_that_moved_is_the_same_cohort(tiny_run, fresh, tmp_path):
+    settings = tiny.settings(members=1, epochs=2, constrained_epochs=1)
+    train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, settings, processes=1)
+    shutil.rmtree(fresh / "bundle")
+    (fresh / "members" / "00" / "alm" / "result.json").unlink()  # as if killed before the stage was finished
+    moved = shutil.copytree(tiny_run.cohort.folder, tmp_path / "moved")
+    train(moved, fresh, tiny.BUNDLE, settings, processes=1)
+    assert len(history(fresh, "alm")) == 1

@@ -91,6 +91,22 @@ def test_a_path_without_dicom_is_an_undecided_row_beside_readable_ones(studies, 
     assert "Secretname" not in "".join(file.read_text() for file in out.iterdir())
 
 
+def test_the_name_of_a_file_that_is_no_dicom_is_not_stored(studies, ruling, out, tmp_path, monkeypatch):
+    folder = tmp_path / "leak"
+    folder.mkdir()
+    (folder / "MILLER_HANS").write_text("no DICOM")
+
+    def find(root, given=inputs.find_studies):
+        if root == folder:
+            raise NoInputError(f"no DICOM image in {root}: 1 file, MILLER_HANS: not a DICOM file")
+        return given(root)
+
+    monkeypatch.setattr(inputs, "find_studies", find)
+    triage_studies([folder, studies("a")], ruling, out=out)
+    assert "no readable DICOM image" in worklist(out)[0]["reasons"]
+    assert "MILLER" not in "".join(file.read_text() for file in out.iterdir())
+
+
 def test_any_failure_of_the_search_stays_with_its_path(studies, ruling, out, monkeypatch):
     find = inputs.find_studies
 

@@ -1,11 +1,13 @@
 """Phantom studies, damaged in every way: real files and the real reader, and a model that would spare every study."""
 
 import csv
+import io
 import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pydicom
 import pytest
 import torch
 
@@ -71,6 +73,15 @@ def put(path, content):
     path.write_bytes(content)
 
 
+def blank(path):
+    """The file with every voxel 0, its header untouched."""
+    image = pydicom.dcmread(path)
+    image.PixelData = bytes(len(image.PixelData))
+    stream = io.BytesIO()
+    image.save_as(stream)
+    return stream.getvalue()
+
+
 @pytest.fixture(scope="module")
 def used(incoming):
     """What is used of the first study: the paths of T2 and of each b-value below the root, from feet to head."""
@@ -118,6 +129,7 @@ ONE_FILE = {
     "cut before the pixels": lambda path: put(path, path.read_bytes()[:1000]),
     "cut at the end": lambda path: put(path, path.read_bytes()[:-500]),
     "zeroed": lambda path: put(path, bytes(len(path.read_bytes()))),
+    "blanked": lambda path: put(path, blank(path)),
     "removed": lambda path: path.unlink(),
 }
 
@@ -171,6 +183,17 @@ def test_a_study_that_was_decided_and_cannot_be_read_any_more_is_undecided(copie
     assert [row["decision"] for row in rows] == ["undecided", "undecided", "dce_not_required"]
     assert any("cannot be read any more" in row["reasons"] for row in rows)
     assert str(study) in (tmp_path / "keep" / "keymap.csv").read_text()
+
+
+def test_a_decided_study_that_moved_is_followed(copied, sparing, tmp_path):
+    root, study = copied
+    triage_studies([root], sparing, out=tmp_path / "out")
+    moved = study.rename(root / "moved")
+    triage_studies([root], sparing, out=tmp_path / "out")
+    for path in [path for path in moved.rglob("*") if path.is_file()]:
+        put(path, b"")
+    triage_studies([root], sparing, out=tmp_path / "out")
+    assert [row["decision"] for row in worklist(tmp_path)] == ["undecided", "undecided", "dce_not_required"]
 
 
 def test_the_row_of_an_unreadable_study_goes_when_it_has_arrived(copied, incoming, sparing, tmp_path):
