@@ -52,13 +52,25 @@ def test_errors_become_one_line_and_an_exit_code(capsys, error, code):
     assert console.guarded(fail) == code
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "error: what is wrong, where, what to do\n" in shown.err
+    named = "" if code > 1 else "ValueError: "  # of a bug, the kind is told too
+    assert f"error: {named}what is wrong, where, what to do\n" in shown.err
     assert "Traceback" not in shown.err
 
 
 @pytest.mark.parametrize(
     "arguments", [("--debug", "inspect", "X"), ("inspect", "X", "--debug"), ("inspect", "--debug", "X", "--json")]
 )
+def test_of_a_wrapped_bug_the_cause_is_told(capsys):
+    def fail() -> None:
+        try:
+            raise KeyError("the cause")
+        except KeyError as error:
+            raise RuntimeError("a wrapper that says nothing") from error
+
+    assert console.guarded(fail) == 1
+    assert "error: KeyError: 'the cause'" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback_wherever_it_stands(prostate_alm, tmp_path, monkeypatch, arguments):
     monkeypatch.setitem(console._shown, "traceback", False)
     code, _, err = prostate_alm(*(tmp_path if argument == "X" else argument for argument in arguments))

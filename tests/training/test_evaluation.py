@@ -37,9 +37,9 @@ def test_every_arm_scores_every_case(tiny_run: tiny.Run, others: Cohort) -> None
 def test_evaluation_and_calibration_need_labels(tiny_run: tiny.Run, others: Cohort) -> None:
     for cases in ((), (replace(others.cases[0], label=None), *others.cases[1:])):
         cohort = Cohort(others.folder, cases)
-        with pytest.raises(UsageError, match="has no case|have no label; run"):
+        with pytest.raises(UsageError, match=r"has no case|have no label; run"):
             predict_arms(tiny_run.folder, cohort)
-        with pytest.raises(UsageError, match="has no case|have no label; run"):
+        with pytest.raises(UsageError, match=r"has no case|have no label; run"):
             calibrate(tiny_run.folder, cohort, fn_rate=0.5, risk=0.5)
 
 
