@@ -57,9 +57,6 @@ def test_errors_become_one_line_and_an_exit_code(capsys, error, code):
     assert "Traceback" not in shown.err
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--debug", "inspect", "X"), ("inspect", "X", "--debug"), ("inspect", "--debug", "X", "--json")]
-)
 def test_of_a_wrapped_bug_the_cause_is_told(capsys):
     def fail() -> None:
         try:
@@ -71,6 +68,9 @@ def test_of_a_wrapped_bug_the_cause_is_told(capsys):
     assert "error: KeyError: 'the cause'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--debug", "inspect", "X"), ("inspect", "X", "--debug"), ("inspect", "--debug", "X", "--json")]
+)
 def test_debug_shows_the_traceback_wherever_it_stands(prostate_alm, tmp_path, monkeypatch, arguments):
     monkeypatch.setitem(console._shown, "traceback", False)
     code, _, err = prostate_alm(*(tmp_path if argument == "X" else argument for argument in arguments))
