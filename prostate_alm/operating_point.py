@@ -11,15 +11,13 @@ import math
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from prostate_alm.errors import IntegrityError, ModelError, RefusedError, UsageError
 from prostate_alm.files import write_text
 from prostate_alm.metrics.inputs import Scores, finite
-
-Decision: TypeAlias = Literal["dce_required", "dce_not_required"]
 
 MARGIN = 1e-3  # logits; exports differ by 1e-5 and must not turn the very case that set the threshold into a miss
 
@@ -187,21 +185,6 @@ def approximate(
     """
     value, rank, n1 = _umbrella(positive_logits, fn_rate, risk)
     return Threshold(value, "approximate", fn_rate, risk, n1, rank, MARGIN, model_sha256, cohort_sha256, excluded)
-
-
-def decide(logit: float, threshold: Threshold) -> Decision:
-    """`dce_required` if the logit is at or above the threshold.
-
-    Raises:
-        ValueError: if the logit is NaN or infinite: a broken number must never spare anyone the contrast.
-
-    Example:
-        >>> decide(-0.5, Threshold(-0.5, "certified", 0.1, 0.1, 22, 1))
-        'dce_required'
-    """
-    if not math.isfinite(logit):
-        raise ValueError(f"logit {logit} is not finite: no decision")
-    return "dce_required" if logit >= threshold.value else "dce_not_required"
 
 
 def positives_needed(fn_rate: float, risk: float) -> int:

@@ -1,12 +1,13 @@
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prostate_alm import operating_point
-from prostate_alm.operating_point import Threshold
+import prostate_alm
 from prostate_alm.triage.decision import Decision, Outcome, decide, plain
 
 
@@ -28,7 +29,22 @@ def decision(**changes):
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-1e6, 1e6))
 def test_a_decided_study_follows_the_locked_rule(logit, value):
-    assert decide(logit, value, []) == operating_point.decide(logit, Threshold(value, "certified", 0.1, 0.1, 22, 1))
+    assert decide(logit, value, []) == ("dce_not_required" if logit < value else "dce_required")
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf, None])
+def test_a_broken_logit_or_threshold_spares_nobody(broken):
+    assert decide(broken, 0.0, []) == "undecided"
+    if broken is not None:
+        assert decide(-9.0, broken, []) == "undecided"
+
+
+def test_only_one_place_can_spare_a_study():
+    package = Path(prostate_alm.__file__).parent
+    places = [path for path in package.rglob("*.py") if "return Outcome.DCE_NOT_REQUIRED" in path.read_text()]
+    texts = [path for path in package.rglob("*.py") if re.search(r'return .*"dce_not_required"', path.read_text())]
+    assert [path.name for path in places] == ["decision.py"]
+    assert texts == []
 
 
 @pytest.mark.parametrize(
