@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# every law is tried on at least this many examples; timing is never asserted
+settings.register_profile("house", max_examples=200, deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
@@ -121,7 +121,6 @@ def test_a_million_cases_take_seconds():
 SCORES = st.lists(st.tuples(st.integers(-30, 30), st.booleans()), min_size=4, max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SCORES, st.randoms(use_true_random=False))
 def test_order_and_any_rising_transform_change_nothing(rows, random):
     shuffled = random.sample(rows, len(rows))
@@ -134,7 +133,6 @@ def test_order_and_any_rising_transform_change_nothing(rows, random):
         assert other.interval == pytest.approx(one.interval, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SCORES)
 def test_turning_scores_or_labels_round_mirrors_the_auc(rows):
     logits, labels = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows])

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
@@ -80,7 +80,6 @@ def test_a_sensitivity_outside_its_range_is_refused(tpr):
 SCORES = st.lists(st.tuples(st.integers(-9, 9), st.booleans()), min_size=2, max_size=40)
 
 
-@settings(max_examples=80, deadline=None)
 @given(SCORES, st.integers(0, 6))
 def test_laws_of_the_rate_at_misses(rows, misses):
     logits, labels = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows])

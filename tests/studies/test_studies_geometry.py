@@ -6,7 +6,7 @@ import dicom_factory
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -112,7 +112,6 @@ def test_a_plane_without_orientation_is_unknown(images):
     assert plane_of(replace(images[0], orientation=())) == "unknown"
 
 
-@settings(max_examples=15, deadline=None)
 @given(
     turn=st.tuples(*[st.floats(-180, 180)] * 3),
     centre=st.tuples(*[st.floats(-200, 200)] * 3),

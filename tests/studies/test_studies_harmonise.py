@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prostate_alm.studies.geometry import ReadingError
@@ -26,7 +26,6 @@ def test_the_fit_equals_lstsq_voxel_by_voxel():
         assert [result.log_s0[index], result.adc[index]] == pytest.approx(expected, rel=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.floats(0.3e-3, 3.0e-3), st.permutations([50, 400, 800]))
 def test_a_mono_exponential_signal_is_recovered(adc, order):
     truth = signals((50, 100, 400, 600, 800, 1000), adc=adc)
