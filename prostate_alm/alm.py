@@ -13,27 +13,30 @@ arXiv:2102.12894):
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+CaseIds = Sequence[str | int] | Tensor
+
 SORT_FROM_PAIRS = 65_536
-"""Number of positive-negative pairs from which sorting once is cheaper than the dense table of pairs."""
+"""Number of positive-negative pairs from which sorting is cheaper than the dense table of pairs."""
 
 
-def violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
+def violations(positives: Tensor, negatives: Tensor, margin: float, sort_from: int = SORT_FROM_PAIRS) -> Tensor:
     """How far each positive case is from beating every negative by the margin: q_j >= 0.
 
-    Small problems build the table of pairs; past `SORT_FROM_PAIRS` pairs the negatives are sorted once, in
-    O((P + N) log N) time and O(N) memory. Both give the same values and gradients, ties included (a pair that
-    meets the margin exactly has gradient 0).
+    Small problems build the table of pairs; from `sort_from` pairs on the positives are sorted and the negatives
+    counted between them, in O((P + N) log P) time and O(P + N) memory. Both give the same values and gradients, ties
+    included (a pair that meets the margin exactly has gradient 0). Can be scripted and compiled.
 
     Args:
         positives: logits of the critical class, shape (P,).
         negatives: logits of the other class, shape (N,).
         margin: delta, in logits, >= 0.
+        sort_from: number of pairs from which to sort.
 
     Returns:
         Tensor of shape (P,), float32 or better. Zeros if there are no negatives; empty if no positives.
@@ -44,7 +47,7 @@ def violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
     """
     dtype = torch.promote_types(positives.dtype, torch.float32)
     positives, negatives = positives.to(dtype), negatives.to(dtype)
-    if positives.numel() * negatives.numel() < SORT_FROM_PAIRS:
+    if positives.numel() * negatives.numel() < sort_from:
         return dense_violations(positives, negatives, margin)
     return sorted_violations(positives, negatives, margin)
 
@@ -56,17 +59,21 @@ def dense_violations(positives: Tensor, negatives: Tensor, margin: float) -> Ten
 
 
 def sorted_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
-    """`violations` by sorting the negatives once: q_j = S[c_j] - c_j (f(x_j) - margin).
+    """`violations` by sorting the positives, the few: q_j = S_j - c_j r_j.
 
-    c_j is the number of negatives above f(x_j) - margin and S the prefix sums of the negatives, highest first.
-    The sums run in float64, since a million float32 terms would lose the small differences.
+    r_j = f(x_j) - margin is what no negative may exceed, c_j the number of negatives above it and S_j their sum. Each
+    negative is placed once among the sorted r; c and S are then sums over the places above. They run in float64, since
+    a million float32 terms would lose the small differences.
     """
-    dtype = positives.dtype
-    reach = positives.double() - margin
-    ascending = negatives.double().sort().values
-    above = ascending.numel() - torch.searchsorted(ascending.detach(), reach.detach(), right=True)
-    sums = torch.cat([ascending.new_zeros(1), ascending.flip(0).cumsum(0)])
-    return (sums[above] - above * reach).clamp_min(0.0).to(dtype)
+    reach, order = (positives.double() - margin).sort()
+    amounts = negatives.double()
+    place = torch.searchsorted(reach.detach(), amounts.detach())  # how many r a negative exceeds
+    counts = torch.bincount(place, minlength=reach.numel() + 1)
+    sums = reach.new_zeros(reach.numel() + 1).index_add(0, place, amounts)
+    above = counts.flip(0).cumsum(0).flip(0)[1:]
+    total = sums.flip(0).cumsum(0).flip(0)[1:]
+    ascending = (total - above * reach).clamp_min(0.0)
+    return torch.zeros_like(ascending).index_copy(0, order, ascending).to(positives.dtype)
 
 
 def constraint_term(violations: Tensor, multipliers: Tensor, penalty: float, negatives: int) -> Tensor:
@@ -97,7 +104,13 @@ def case_key(case_id: str | int) -> int:
 class Multipliers:
     """One Lagrange multiplier per positive training case, found by case id and never by position.
 
-    A case that was never seen has multiplier 0. Values are kept in float64.
+    A case that was never raised has multiplier 0. Values are kept in float64.
+
+    Args:
+        case_ids: all training cases; any other id is then refused. None (default) takes ids as they come.
+
+    Raises:
+        ValueError: if an id stands twice in `case_ids`.
 
     Example:
         >>> multipliers = Multipliers()
@@ -106,36 +119,45 @@ class Multipliers:
         tensor([1.0000, 0.7500, 0.0000], dtype=torch.float64)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, case_ids: CaseIds | None = None) -> None:
         self._values: dict[int, float] = {}
         self._names: dict[int, str] = {}
+        self._known: frozenset[int] | None = None
+        if case_ids is not None:
+            keys = self.keys_of(case_ids)
+            self._known = frozenset(keys)
+            if len(self._known) != len(keys):
+                twice = next(key for key in keys if keys.count(key) > 1)
+                raise ValueError(f"case id {self._names.get(twice, twice)} stands twice in the training set")
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def keys_of(self, case_ids: Iterable[str | int] | Tensor) -> list[int]:
+    def keys_of(self, case_ids: CaseIds) -> list[int]:
         """The stable keys of some case ids.
 
         Raises:
-            ValueError: if two different strings share a key, or a tensor is not of integers.
+            ValueError: if two different strings share a key, an id is unknown, or a tensor is not of integers.
         """
         if isinstance(case_ids, Tensor):
             if case_ids.is_floating_point():
                 raise ValueError(f"a tensor of case ids must hold integers, got {case_ids.dtype}")
-            return [case_key(case_id) for case_id in case_ids.reshape(-1).tolist()]
+            case_ids = case_ids.reshape(-1).tolist()
         keys: list[int] = []
         for case_id in case_ids:
             key = case_key(case_id)
+            if self._known is not None and key not in self._known:
+                raise ValueError(f"case id {case_id!r} is none of the {len(self._known)} training cases")
             if isinstance(case_id, str) and self._names.setdefault(key, case_id) != case_id:
                 raise ValueError("two case ids share one key: rename one of them, or use integer ids")
             keys.append(key)
         return keys
 
-    def of(self, case_ids: Sequence[str | int] | Tensor) -> Tensor:
+    def of(self, case_ids: CaseIds) -> Tensor:
         """Multipliers of the cases, float64, shape (len(case_ids),)."""
         return torch.tensor([self._values.get(key, 0.0) for key in self.keys_of(case_ids)], dtype=torch.float64)
 
-    def add(self, case_ids: Sequence[str | int] | Tensor, increments: Sequence[float]) -> None:
+    def add(self, case_ids: CaseIds, increments: Sequence[float]) -> None:
         """Raise multipliers; a case that stands twice gets both increments.
 
         Raises:

@@ -42,3 +42,7 @@ class IntegrityError(UserError):
     """A hash or a chain of hashes does not match (exit code 8)."""
 
     exit_code = 8
+
+
+class NotFiniteError(UserError, ValueError):
+    """A logit or a loss is NaN or infinite, so training has diverged (exit code 2)."""

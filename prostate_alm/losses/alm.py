@@ -6,16 +6,34 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.loss import _Loss  # pyright: ignore[reportPrivateUsage]  # the base class of MONAI's losses
 
-from prostate_alm.alm import Multipliers, PenaltySchedule, constraint_term, violations
+from prostate_alm.alm import CaseIds, Multipliers, PenaltySchedule, constraint_term, violations
+from prostate_alm.errors import NotFiniteError
 from prostate_alm.losses._binary import checked
+from prostate_alm.losses.gather import gather_batch
+from prostate_alm.losses.weighted import class_counts
 
-CaseIds = Sequence[str | int] | Tensor
+
+@dataclass(frozen=True)
+class _Batch:
+    """The cases of all ranks: logits and labels (B,), and their B keys."""
+
+    logits: Tensor
+    labels: Tensor
+    keys: list[int]
+
+    def violations(self, margin: float) -> tuple[Tensor, list[int], int]:
+        """q (P,) and the keys of the positives, and the number of negatives."""
+        positive = self.labels == 1
+        negatives = self.logits[~positive]
+        keys = [key for key, mark in zip(self.keys, positive.tolist(), strict=True) if mark]
+        return violations(self.logits[positive], negatives, margin), keys, negatives.numel()
 
 
 class ALMLoss(_Loss):
@@ -28,18 +46,26 @@ class ALMLoss(_Loss):
     does this for a MONAI trainer. q is a SUM over the batch's negatives, so a good penalty depends on the batch size.
     Under gradient accumulation N+ and N- are those of the micro-batch.
 
+    Where `torch.distributed` is initialised, base loss and constraint are those of the batch of all ranks together,
+    and every rank raises the same multipliers; all ranks must make the same calls.
+
     Args:
-        base: loss F of (logits, labels) that gives a scalar; one of this package's or your own.
+        base: loss F of (logits, labels) that gives a scalar; one of this package's or your own. It gets both in the
+            shape of the logits, in float32 or better.
         margin: delta >= 0, in logits. The paper's grid: 1.0, 1.5, 2.0.
         penalty: mu(0) > 0. The paper's grid: 0.2, 0.3.
         growth: rho > 1. The paper's grid: 2, 3, 4.
         penalty_cap: largest mu; None (default) leaves it unbounded, as in the paper.
+        cases: (case id, label) of the whole training set, with both classes; any other id is then refused. None
+            (default) takes ids as they come.
 
     Shapes:
         input: (B,) or (B, 1); target: the same; output: scalar.
 
     Raises:
-        ValueError: for a parameter outside its range, wrong shapes, or labels outside {0, 1}.
+        ValueError: for a parameter outside its range, training cases of one class, wrong shapes, labels outside
+            {0, 1}, unknown ids, or a base loss that gives no scalar.
+        NotFiniteError: a ValueError too; if logits or loss are NaN or infinite; names the penalty.
         RuntimeError: from `forward` and `raise_multipliers`, if no case ids were bound for this batch.
 
     Example:
@@ -65,32 +91,47 @@ class ALMLoss(_Loss):
         penalty: float = 0.2,
         growth: float = 3.0,
         penalty_cap: float | None = None,
+        cases: Sequence[tuple[str | int, int]] | None = None,
     ) -> None:
         super().__init__()
         if not (math.isfinite(margin) and margin >= 0):
             raise ValueError(f"margin must be finite and >= 0, got {margin}")
+        if cases is not None:
+            class_counts([label for _, label in cases])  # a class without a case is refused
         self.base = base
         self.margin = margin
-        self.multipliers = Multipliers()
+        self.multipliers = Multipliers(None if cases is None else [case_id for case_id, _ in cases])
         self.schedule = PenaltySchedule(penalty, growth, penalty_cap)
         self._keys: list[int] | None = None
+        self._padding: list[bool] | None = None
 
-    def bind(self, case_ids: CaseIds) -> None:
-        """Say whose logits the next `forward` gets, in their order; strings, integers or an integer tensor."""
-        self._keys = self.multipliers.keys_of(case_ids)
+    def bind(self, case_ids: CaseIds, padding: Sequence[bool] | Tensor | None = None) -> None:
+        """Say whose logits the next `forward` gets, in their order.
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The Augmented Lagrangian of one batch; a batch with one class only has the base loss alone.
+        Args:
+            case_ids: B strings, integers or an integer tensor.
+            padding: B marks; True for a case that a distributed sampler drew twice to make the ranks even. Such cases
+                are left out of base loss, constraint and multipliers. A case drawn twice on purpose is not padding.
 
         Raises:
-            FloatingPointError: if the loss is not finite; names the penalty.
+            ValueError: for an unknown id, or another number of marks than of ids.
         """
-        logits, labels = checked(input, target)
-        keys = self._bound(labels)
-        amounts, negatives = self._violations(logits, labels)
-        multipliers = self.multipliers.of(_select(keys, labels)).to(amounts)
-        constraint = constraint_term(amounts, multipliers, self.schedule.penalty, negatives)
-        loss = self.base(input, target) + constraint
+        keys = self.multipliers.keys_of(case_ids)
+        marks = None if padding is None else [bool(mark) for mark in padding]
+        if marks is not None and len(marks) != len(keys):
+            raise ValueError(f"{len(keys)} case ids but {len(marks)} padding marks")
+        self._keys, self._padding = keys, marks
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The Augmented Lagrangian of one batch; a batch with one class only has the base loss alone."""
+        batch = self._batch(input, target)
+        amounts, keys, negatives = batch.violations(self.margin)
+        constraint = constraint_term(amounts, self.multipliers.of(keys).to(amounts), self.schedule.penalty, negatives)
+        shape = (-1, *input.shape[1:])
+        base = self.base(batch.logits.reshape(shape), batch.labels.reshape(shape))
+        if base.dim() != 0:
+            raise ValueError(f"the base loss must give a scalar, got shape {tuple(base.shape)}: set its reduction")
+        loss = base + constraint
         self._require_finite(loss)
         return loss
 
@@ -100,17 +141,12 @@ class ALMLoss(_Loss):
 
         Returns:
             The violations q of the batch's positives, shape (P,), detached.
-
-        Raises:
-            FloatingPointError: if a violation or the penalty is no longer finite; names the penalty.
         """
-        logits, labels = checked(input, target)
-        keys = self._bound(labels)
-        amounts, _ = self._violations(logits, labels)
+        amounts, keys, _ = self._batch(input, target).violations(self.margin)
         increments = (self.schedule.penalty * amounts.double()).tolist()
         self._require_finite(torch.tensor([*increments, self.schedule.penalty], dtype=torch.float64))
-        self.multipliers.add(_select(keys, labels), increments)
-        self._keys = None
+        self.multipliers.add(keys, increments)
+        self._keys = self._padding = None
         return amounts
 
     def raise_penalty(self, validation_auc: float) -> float:
@@ -131,25 +167,21 @@ class ALMLoss(_Loss):
         self.multipliers.load_state_dict(state["multipliers"])
         self.schedule.load_state_dict(state["schedule"])
 
-    def _bound(self, labels: Tensor) -> list[int]:
+    def _batch(self, input: Tensor, target: Tensor) -> _Batch:
+        try:
+            logits, labels = checked(input, target)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error}, {self._remedy}") from None
         if self._keys is None:
             raise RuntimeError("no case ids are bound: call bind(case_ids) before each training batch")
-        if len(self._keys) != labels.numel():
-            raise RuntimeError(f"{len(self._keys)} case ids are bound, but the batch has {labels.numel()} cases")
-        return self._keys
+        if len(self._keys) != len(logits):
+            raise RuntimeError(f"{len(self._keys)} case ids are bound, but the batch has {len(logits)} cases")
+        return _Batch(*gather_batch(logits, labels, self._keys, self._padding))
 
     def _require_finite(self, values: Tensor) -> None:
         if not bool(values.isfinite().all()):
-            raise FloatingPointError(
-                f"the loss is no longer finite at penalty mu = {self.schedule.penalty:g}: "
-                "lower growth or the learning rate, or set penalty_cap"
-            )
+            raise NotFiniteError(f"the loss is no longer finite, {self._remedy}")
 
-    def _violations(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-        positive = labels == 1
-        negatives = logits[~positive]
-        return violations(logits[positive], negatives, self.margin), negatives.numel()
-
-
-def _select(keys: list[int], labels: Tensor) -> list[int]:
-    return [key for key, label in zip(keys, labels.tolist(), strict=True) if label == 1]
+    @property
+    def _remedy(self) -> str:
+        return f"at penalty mu = {self.schedule.penalty:g}: lower growth or the learning rate, or set penalty_cap"

@@ -15,7 +15,10 @@ class BCELoss(BinaryLoss):
         reduction: "mean", "sum" or "none".
 
     Shapes:
-        input: (B,) or (B, 1); target: the same; output: scalar, or (B,) with "none".
+        input: (B,) or (B, 1); target: the same; output: scalar, or (B,) with "none". No cases: an exact 0.
+
+    Raises:
+        ValueError: if reduction is unknown; from `forward` on bad shapes, labels or logits that are not finite.
 
     Example:
         >>> import torch
