@@ -34,7 +34,7 @@ def gather_batch(
     if padding is not None:
         kept = [place for place, mark in enumerate(padding) if not mark]
         logits, labels, keys = logits[kept], labels[kept], [keys[place] for place in kept]
-    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+    if not (dist.is_available() and dist.is_initialized()):
         return logits, labels, keys
     sizes = [int(size) for size in _all_gather(torch.tensor([len(keys)], device=logits.device))]
     known = _rows(torch.tensor(keys, dtype=torch.int64, device=logits.device), sizes)
@@ -60,11 +60,11 @@ class _AllGather(torch.autograd.Function):
     """A gather whose backward adds up what every rank's loss says of this rank's values."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(_ctx: Any, values: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _all_gather(values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient[dist.get_rank()]
