@@ -68,7 +68,7 @@ def sorted_violations(positives: Tensor, negatives: Tensor, margin: float) -> Te
     reach, order = (positives.double() - margin).sort()
     amounts = negatives.double()
     place = torch.searchsorted(reach.detach(), amounts.detach())  # how many r a negative exceeds
-    counts = torch.bincount(place, minlength=reach.numel() + 1)
+    counts = place.new_zeros(reach.numel() + 1).index_add(0, place, torch.ones_like(place))
     sums = reach.new_zeros(reach.numel() + 1).index_add(0, place, amounts)
     above = counts.flip(0).cumsum(0).flip(0)[1:]
     total = sums.flip(0).cumsum(0).flip(0)[1:]

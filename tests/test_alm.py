@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -55,6 +56,7 @@ def test_violations_equal_the_double_loop_in_value_and_gradient(
     amounts = way(p, n, margin)
     (amounts * torch.arange(1, len(positives) + 1)).sum().backward()
     assert amounts.tolist() == pytest.approx(wanted, abs=1e-12)
+    assert bool((amounts >= 0).all())
     assert p.grad is not None
     assert n.grad is not None
     assert p.grad.tolist() == by_positive
@@ -121,6 +123,74 @@ def test_both_ways_agree_where_the_size_switches() -> None:
         results.append([way(p, n, 1.0).detach(), p.grad, n.grad])
     for ours, wanted in zip(*results, strict=True):
         torch.testing.assert_close(ours, wanted, rtol=2e-5, atol=1e-5)
+
+
+@given(positives=scores, negatives=scores, margin=margins, seed=st.integers(0, 99))
+def test_order_does_not_matter(positives: list[float], negatives: list[float], margin: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    p, n = (torch.tensor(values, dtype=torch.float64) for values in (positives, negatives))
+    order = torch.randperm(len(p), generator=generator)
+    mixed = n[torch.randperm(len(n), generator=generator)]
+    for way in WAYS:
+        torch.testing.assert_close(way(p[order], mixed, margin), way(p, n, margin)[order], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_extreme_logits_stay_finite(way: Violations) -> None:
+    for p, n in ((-1e4, 1e4), (1e4, -1e4), (1e4, 1e4)):
+        positives, negatives = (torch.full((3,), value, requires_grad=True) for value in (p, n))
+        amounts = way(positives, negatives, 1.0)
+        amounts.square().sum().backward()
+        assert positives.grad is not None
+        assert negatives.grad is not None
+        assert bool(torch.cat([amounts, positives.grad, negatives.grad]).isfinite().all())
+
+
+def test_a_common_offset_costs_no_digits_that_matter() -> None:
+    generator = torch.Generator().manual_seed(5)
+    p, n = (torch.randn(size, dtype=torch.float64, generator=generator) for size in (50, 20_000))
+    torch.testing.assert_close(
+        sorted_violations(p + 1e4, n + 1e4, 1.0), dense_violations(p, n, 1.0), rtol=1e-9, atol=1e-7
+    )
+
+
+def each_way(function: Callable[..., Tensor], dense: bool) -> list[Tensor]:
+    """Values and gradients, by the table or by sorting."""
+    generator = torch.Generator().manual_seed(2)
+    p, n = (torch.randn(size, generator=generator).requires_grad_() for size in (6, 11))
+    amounts = function(p, n, 1.0, 10_000 if dense else 0)
+    return [amounts.detach(), *torch.autograd.grad(amounts.square().sum(), (p, n))]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # what is tested is deprecated upstream
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_functional_core_scripts(dense: bool) -> None:
+    scripted = torch.jit.script(violations)
+    torch.testing.assert_close(each_way(scripted, dense), each_way(violations, dense))
+    terms = [
+        term(torch.ones(2), torch.ones(2), 0.3, 4) for term in (torch.jit.script(constraint_term), constraint_term)
+    ]
+    assert torch.equal(*terms)
+
+
+COMPILERS = [
+    "aot_eager",
+    pytest.param(
+        "inductor",
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler here"),
+        ],
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::DeprecationWarning:copyreg")
+@pytest.mark.parametrize("backend", COMPILERS)
+def test_the_functional_core_compiles(backend: str) -> None:
+    compiled = torch.compile(violations, backend=backend, fullgraph=True)
+    for dense in (True, False):
+        torch.testing.assert_close(each_way(compiled, dense), each_way(violations, dense), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -229,6 +299,23 @@ def test_two_strings_with_one_key_are_refused(monkeypatch: pytest.MonkeyPatch) -
     multipliers.add(["a", "a"], [1.0, 1.0])
     with pytest.raises(ValueError, match="share one key"):
         multipliers.of(["b"])
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], [1, 2], torch.tensor([1, 2])])
+def test_an_unknown_id_is_refused(ids: list[str] | Tensor) -> None:
+    multipliers = Multipliers(ids)
+    multipliers.add(ids, [0.5, 1.0])
+    assert multipliers.of(ids).tolist() == [0.5, 1.0]
+    for stranger in (["c"], [3], torch.tensor([3])):
+        with pytest.raises(ValueError, match=r"case id '?[c3]'? is none of the 2 training cases"):
+            multipliers.add(stranger, [1.0])
+    assert len(multipliers) == 2
+
+
+@pytest.mark.parametrize(("ids", "named"), [(["a", "b", "a"], "a"), ([4, 4], "4")])
+def test_a_training_set_has_no_case_twice(ids: list[str], named: str) -> None:
+    with pytest.raises(ValueError, match=f"case id {named} stands twice"):
+        Multipliers(ids)
 
 
 def test_float_tensors_are_no_ids() -> None:

@@ -15,7 +15,7 @@ from prostate_alm.cifar10.protocol import CLASS_RATIOS, DRAWS
 from prostate_alm.cifar10.results import ARMS, ArmResult
 from prostate_alm.errors import UsageError
 from prostate_alm.files import output_folder, write_csv, write_text
-from prostate_alm.metrics import auc, fpr_at_tpr
+from prostate_alm.metrics import auc, fpr_at_tpr, spread
 
 COLUMNS = ("class_ratio", "loss", "arm", "figure", "paper", "ours", "sd20")
 AVERAGED = f"fpr_at_tpr100_mean{DRAWS}"
@@ -158,9 +158,8 @@ def _operating(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[s
 
 def _thinned(result: ArmResult) -> dict[str, Measured]:
     """The protocol's single draw, and FPR@100%TPR again over 20 draws: it hangs on one positive."""
-    drawn = [fpr_at_tpr(*result.thinned(draw), 1.0).value for draw in range(DRAWS)]
-    values = [100 * value for value in drawn if value is not None]
-    averaged = (statistics.fmean(values), statistics.stdev(values)) if len(values) == DRAWS else (None, None)
+    drawn = spread([fpr_at_tpr(*result.thinned(draw), 1.0) for draw in range(DRAWS)])
+    averaged = _percent(drawn.mean), _percent(drawn.deviation)
     measured = _operating(*result.thinned())
     return {"auc": measured.pop("auc"), "fpr_at_tpr100": measured.pop("fpr_at_tpr100"), AVERAGED: averaged} | measured
 

@@ -37,10 +37,15 @@ def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"logits must be floating point, got {logits.dtype}")
     dtype = torch.promote_types(logits.dtype, torch.float32)
     logits, labels = logits.reshape(-1).to(dtype), labels.reshape(-1).to(logits.device)
-    usable = ((labels == 0) | (labels == 1)) & logits.isfinite()
+    usable = (labels == labels.bool()) & logits.detach().isfinite()
     if not bool(usable.all()):  # the only wait for the device: both checks in one
         raise _complaint(logits, labels)
     return logits, labels.to(dtype)
+
+
+def own_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """z of a positive, -z of a negative: the logit of each case's own label, s(own) the probability of the truth."""
+    return (2 * labels - 1) * logits
 
 
 def named(values: Iterable[object]) -> str:
@@ -74,7 +79,7 @@ class _Reduced(_Loss):
         """A sum over `count` terms, or their mean; the mean of no terms is an exact 0 that back-propagates."""
         if self.reduction == LossReduction.SUM.value:
             return total
-        return total / torch.as_tensor(count).clamp_min(1)
+        return total / (max(count, 1) if isinstance(count, int) else count.clamp_min(1))
 
 
 class BinaryLoss(_Reduced):
@@ -122,4 +127,4 @@ class ClassMeanLoss(_Reduced):
         """
         logits, labels = checked(input, target)
         # the gradient of sigmoid itself cancels to 0 where s is next to 1: there a badly wrong case would stop to learn
-        return self.combined(functional.logsigmoid((1 - 2 * labels) * logits).exp(), labels)
+        return self.combined(functional.logsigmoid(-own_logits(logits, labels)).exp(), labels)

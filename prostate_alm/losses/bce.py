@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
-from prostate_alm.losses._binary import BinaryLoss
+from prostate_alm.losses._binary import BinaryLoss, own_logits
 
 
 class BCELoss(BinaryLoss):
@@ -28,4 +28,4 @@ class BCELoss(BinaryLoss):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of every case."""
-        return -labels * functional.logsigmoid(logits) - (1 - labels) * functional.logsigmoid(-logits)
+        return -functional.logsigmoid(own_logits(logits, labels))

@@ -10,7 +10,7 @@ from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn import functional
 
-from prostate_alm.losses._binary import BinaryLoss
+from prostate_alm.losses._binary import BinaryLoss, own_logits
 
 
 class _Focal(BinaryLoss):
@@ -24,9 +24,9 @@ class _Focal(BinaryLoss):
         """The parameter, for `repr`."""
         return f"gamma={self.gamma}"
 
-    def negative_terms(self, logits: Tensor) -> Tensor:
-        """Loss of a negative case, s^gamma times its cross-entropy; shape (B,)."""
-        return -(self.gamma * functional.logsigmoid(logits)).exp() * functional.logsigmoid(-logits)
+    def focused(self, own: Tensor, gamma: Tensor | float) -> Tensor:
+        """-(1 - s(own))^gamma log s(own), with the logit of each case's own label; shape (B,)."""
+        return -(gamma * functional.logsigmoid(-own)).exp() * functional.logsigmoid(own)
 
 
 class AsymmetricFocalLoss(_Focal):
@@ -55,7 +55,7 @@ class AsymmetricFocalLoss(_Focal):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of every case."""
-        return -labels * functional.logsigmoid(logits) + (1 - labels) * self.negative_terms(logits)
+        return self.focused(own_logits(logits, labels), (1 - labels) * self.gamma)
 
 
 class SymmetricFocalLoss(_Focal):
@@ -84,4 +84,4 @@ class SymmetricFocalLoss(_Focal):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of every case."""
-        return labels * self.negative_terms(-logits) + (1 - labels) * self.negative_terms(logits)
+        return self.focused(own_logits(logits, labels), self.gamma)

@@ -10,7 +10,7 @@ from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn import functional
 
-from prostate_alm.losses._binary import BinaryLoss
+from prostate_alm.losses._binary import BinaryLoss, own_logits
 
 
 class _Margin(BinaryLoss):
@@ -52,8 +52,7 @@ class AsymmetricMarginLoss(_Margin):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of every case."""
-        positive = functional.logsigmoid(logits - self.margin)
-        return -labels * positive - (1 - labels) * functional.logsigmoid(-logits)
+        return -functional.logsigmoid(own_logits(logits, labels) - labels * self.margin)
 
 
 class SymmetricMarginLoss(_Margin):
@@ -84,5 +83,4 @@ class SymmetricMarginLoss(_Margin):
 
     def terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of every case."""
-        positive = functional.logsigmoid(logits - self.margin)
-        return -labels * positive - (1 - labels) * functional.logsigmoid(-logits - self.margin)
+        return -functional.logsigmoid(own_logits(logits, labels) - self.margin)

@@ -132,7 +132,7 @@ class ClassBalancedBCELoss(_ClassWeightedBCE):
             raise ValueError(
                 f"class_counts must be two whole numbers >= 1, of negatives and positives, got {class_counts}"
             )
-        negatives, positives = class_counts
+        negatives, positives = map(int, class_counts)
         super().__init__(_share(beta, negatives), _share(beta, positives), reduction)
         self.class_counts = (negatives, positives)
         self.beta = beta

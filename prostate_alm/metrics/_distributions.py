@@ -1,9 +1,12 @@
 # pyright: basic
 """The few things of scipy that the figures need, with types (scipy ships none)."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.optimize import brentq
+from scipy.special import expit, log_expit, logit, ndtr, ndtri
 from scipy.stats import beta, binomtest, rankdata
 
 CONFIDENCE = 0.95
@@ -40,3 +43,23 @@ def logit_interval(value: float, deviation: float, confidence: float = CONFIDENC
 def two_sided_p(z: float) -> float:
     """Probability that a standard normal lies as far from 0 as `z`."""
     return 2 * float(ndtr(-abs(z)))
+
+
+def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """s(z) = 1/(1 + exp(-z)), without overflow."""
+    return np.asarray(expit(values), dtype=np.float64)
+
+
+def log_sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log s(z), without overflow or cancellation."""
+    return np.asarray(log_expit(values), dtype=np.float64)
+
+
+def log_odds(probability: float) -> float:
+    """log(p/(1 - p)), p in (0, 1)."""
+    return float(logit(probability))
+
+
+def root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising function is 0, between two places of opposite sign (Brent 1973)."""
+    return float(brentq(rising, low, high))

@@ -29,12 +29,12 @@ class Ranked:
     @property
     def positives(self) -> Floats:
         """Logits of the positive cases, (n1,)."""
-        return self.logits[self.positive]
+        return self.logits.compress(self.positive)
 
     @property
     def negatives(self) -> Floats:
         """Logits of the negative cases, (n0,)."""
-        return self.logits[~self.positive]
+        return self.logits.compress(~self.positive)
 
     @property
     def n1(self) -> int:
@@ -67,7 +67,7 @@ def checked(logits: Scores, labels: Scores) -> Ranked:
     scores, marks = finite(logits), _column(labels, "labels")
     if scores.shape != marks.shape:
         raise ValueError(f"{len(scores)} logits but {len(marks)} labels; give one label per logit")
-    if not bool(np.isin(marks, (0.0, 1.0)).all()):
+    if not bool(((marks == 0) | (marks == 1)).all()):
         raise ValueError("labels must be 0 or 1 (1 = critical class)")
     return Ranked(scores, marks == 1)
 

@@ -69,33 +69,54 @@ def fpr_at_tpr(logits: Scores, labels: Scores, tpr: float | Fraction = 0.95) -> 
     return _oracle(f"FPR@{float(100 * share):g}%TPR", ranked, math.floor(ranked.n1 * (1 - share)))
 
 
-def threshold_at_fn(logits: Scores, labels: Scores, misses: int = 0) -> float | None:
-    """The oracle threshold t of `fpr_at_fn`, in logits; None where that figure is undefined for want of positives.
+def threshold_at_fn(logits: Scores, labels: Scores, misses: int = 0) -> Figure:
+    """The threshold t of `fpr_at_fn`, oracle: the (k + 1)-th smallest positive logit.
 
-    For marking the point in a plot or listing its errors only: a threshold for use comes from `operating_point`.
+    For marking the point in a plot or listing its errors only: a threshold for use comes from `operating_point`. It
+    needs no negatives.
+
+    Args:
+        logits: raw outputs, numpy or torch.
+        labels: 1 = critical class.
+        misses: k, positives that may lie below the threshold.
+
+    Shapes: (B,) or (B, 1) each.
+
+    Returns:
+        Figure `threshold@kFN` in logits, without an interval; value None if there are no positives or not 0 <= k < n1.
+
+    Raises:
+        ValueError: if shapes, labels or logits are not as said.
 
     Example:
-        >>> threshold_at_fn([3.0, 1.0, 2.0, 0.5], [1, 1, 0, 0], misses=1)
+        >>> threshold_at_fn([3.0, 1.0, 2.0, 0.5], [1, 1, 0, 0], misses=1).value
         3.0
     """
-    return _threshold(checked(logits, labels), operator.index(misses))
+    misses, ranked = operator.index(misses), checked(logits, labels)
+    reason = _no_threshold(ranked, misses)
+    value = None if reason else _threshold(ranked, misses)
+    method = reason or f"positive logit number {misses + 1} from below, read off the same cases; no interval"
+    return Figure(f"threshold@{misses}FN", value, None, CONFIDENCE, ranked.n1, ranked.n0, "oracle", method)
 
 
-def _threshold(ranked: Ranked, misses: int) -> float | None:
+def _no_threshold(ranked: Ranked, misses: int) -> str | None:
+    """Why there is no threshold with so many misses, or None."""
+    if ranked.n1 == 0:
+        return "no positives"
     if not 0 <= misses < ranked.n1:
-        return None
+        return f"needs 0 <= misses < positives, got {misses} misses and {ranked.n1} positives"
+    return None
+
+
+def _threshold(ranked: Ranked, misses: int) -> float:
     return float(np.partition(ranked.positives, misses)[misses])
 
 
 def _oracle(name: str, ranked: Ranked, misses: int) -> Figure:
-    value, interval = None, None
-    threshold = _threshold(ranked, misses)
-    if ranked.missing_class:
-        method = ranked.missing_class
-    elif threshold is None:
-        method = f"needs 0 <= misses < positives, got {misses} misses and {ranked.n1} positives"
-    else:
-        count = int(np.count_nonzero(ranked.negatives >= threshold))
-        value, interval = count / ranked.n0, clopper_pearson(count, ranked.n0)
-        method = "threshold read off the same cases; Clopper-Pearson on the negatives, conditional on the threshold"
-    return Figure(name, value, interval, CONFIDENCE, ranked.n1, ranked.n0, "oracle", method)
+    reason = ranked.missing_class or _no_threshold(ranked, misses)
+    if reason:
+        return Figure(name, None, None, CONFIDENCE, ranked.n1, ranked.n0, "oracle", reason)
+    count = int(np.count_nonzero(ranked.negatives >= _threshold(ranked, misses)))
+    interval = clopper_pearson(count, ranked.n0)
+    method = "threshold read off the same cases; Clopper-Pearson on the negatives, conditional on the threshold"
+    return Figure(name, count / ranked.n0, interval, CONFIDENCE, ranked.n1, ranked.n0, "oracle", method)

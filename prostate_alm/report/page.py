@@ -34,7 +34,7 @@ class Page:
     @property
     def operating_threshold(self) -> float | None:
         """The locked threshold if there is one, else the oracle's, in logits."""
-        return self.main.oracle_threshold if self.threshold is None else self.threshold.value
+        return self.main.oracle_threshold.value if self.threshold is None else self.threshold.value
 
     @property
     def errors(self) -> Errors | None:

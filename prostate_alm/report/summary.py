@@ -8,7 +8,7 @@ from prostate_alm.errors import UsageError
 from prostate_alm.figures import Figure
 from prostate_alm.metrics import (
     LockedFigures,
-    PairedDeLong,
+    PairedTest,
     at_threshold,
     auc,
     fpr_at_fn,
@@ -29,7 +29,7 @@ class ArmSummary:
         auc: area under the ROC curve.
         fpr_at_0fn: false-positive rate with no positive missed, oracle.
         fpr_at_1fn: the same with one missed, oracle.
-        oracle_threshold: the threshold of `fpr_at_0fn`, in logits; None without positives.
+        oracle_threshold: the threshold of `fpr_at_0fn`, in logits; undefined without positives.
         versus_base: AUC against the arm `base`, paired, p adjusted by Holm over the arms; None for base itself and
             where there is no base.
         locked: figures at the locked threshold; only for the arm that it belongs to.
@@ -39,8 +39,8 @@ class ArmSummary:
     auc: Figure
     fpr_at_0fn: Figure
     fpr_at_1fn: Figure
-    oracle_threshold: float | None
-    versus_base: PairedDeLong | None
+    oracle_threshold: Figure
+    versus_base: PairedTest | None
     locked: LockedFigures | None
 
     @property
@@ -122,12 +122,8 @@ def figure_rows(summaries: Sequence[ArmSummary]) -> list[dict[str, Any]]:
 
 def _adjusted(summaries: list[ArmSummary]) -> list[ArmSummary]:
     """Several arms are tested against one base, so their p-values are adjusted by Holm."""
-    tests = {row.arm: row.versus_base for row in summaries if row.versus_base and row.versus_base.p_value is not None}
-    adjusted = dict(zip(tests, holm([test.p_value or 0.0 for test in tests.values()]), strict=True))
-    return [
-        replace(row, versus_base=replace(tests[row.arm], p_value=adjusted[row.arm])) if row.arm in tests else row
-        for row in summaries
-    ]
+    adjusted = iter(holm([row.versus_base for row in summaries if row.versus_base]))
+    return [replace(row, versus_base=next(adjusted)) if row.versus_base else row for row in summaries]
 
 
 def _summary(scores: ArmScores, base: ArmScores | None, threshold: Threshold | None) -> ArmSummary:

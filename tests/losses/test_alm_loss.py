@@ -255,7 +255,52 @@ def test_low_precision_logits_are_paired_in_float32(dtype: torch.dtype) -> None:
     torch.testing.assert_close(value, loss(logits, labels))
 
 
-def test_any_base_loss_will_do() -> None:
+def test_gradient_accumulation_counts_each_micro_batch_for_itself() -> None:
+    """Two micro-batches before one step: N+ and N- are the micro-batch's, and the multipliers move in between."""
+    parts = [([0.5, -0.25, 1.0], [1, 0, 0], ["a", "n", "m"]), ([0.0, 0.75, -1.0], [1, 0, 1], ["b", "n", "a"])]
+    ours = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    loss, multipliers, wanted = loss_with({}), {}, 0.0
+    for logits, labels, ids in parts:
+        moved = torch.tensor(logits, dtype=torch.float64) * (1 + ours)
+        loss.bind(ids)
+        (loss(moved, torch.tensor(labels)) / 2).backward()
+        loss.raise_multipliers(moved.detach(), torch.tensor(labels))
+        weight = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        value, amounts = eq_8(
+            torch.tensor(logits, dtype=torch.float64) * (1 + weight), labels, ids, multipliers, 0.3, 1.0
+        )
+        wanted += float(torch.autograd.grad(value / 2, weight)[0])
+        for j, q in amounts.items():
+            multipliers[ids[j]] = multipliers.get(ids[j], 0.0) + 0.3 * q
+    assert ours.grad is not None
+    assert float(ours.grad) == pytest.approx(wanted, rel=1e-12)
+    assert loss.multipliers.of(["a", "b"]).tolist() == pytest.approx([multipliers["a"], multipliers["b"]], rel=1e-12)
+
+
+@pytest.mark.parametrize("cases", [40, 800])  # by the table of pairs, and by sorting
+def test_autocast_changes_nothing(cases: int) -> None:
+    logits = 3 * torch.randn(cases, generator=torch.Generator().manual_seed(1))
+    labels, loss = torch.arange(cases) % 3 == 0, loss_with(KNOWN)
+    loss.bind(torch.arange(cases))
+    plain, other = loss(logits, labels), copy.deepcopy(loss)
+    raised = other.raise_multipliers(logits, labels)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(loss(logits, labels), plain)
+        assert torch.equal(loss.raise_multipliers(logits, labels), raised)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_a_base_loss_of_torch_gets_what_it_wants(shape: tuple[int, ...]) -> None:
+    logits, labels = torch.tensor([0.5, -0.5]).reshape(shape), torch.tensor([1, 0])
+    values: list[Tensor] = []
+    for base in (nn.BCEWithLogitsLoss(), BCELoss()):
+        loss = ALMLoss(base)
+        loss.bind(["a", "b"])
+        values.append(loss(logits, labels))
+    torch.testing.assert_close(*values)
+
+
+def test_a_user_s_own_base_loss_will_do() -> None:
     class Mean(nn.Module):
         def forward(self, logits: Tensor, _labels: Tensor) -> Tensor:
             return logits.mean()
@@ -264,6 +309,27 @@ def test_any_base_loss_will_do() -> None:
     loss.bind([1, 2])
     value = loss(torch.tensor([[2.0], [2.0]]), torch.tensor([[1], [0]]))
     assert float(value) == pytest.approx(2.0 + 0.25)
+
+
+def test_a_base_loss_without_reduction_is_refused() -> None:
+    loss = ALMLoss(BCELoss(reduction="none"))
+    loss.bind([1, 2])
+    with pytest.raises(ValueError, match=r"must give a scalar, got shape \(2,\)"):
+        loss(torch.zeros(2), torch.tensor([1, 0]))
+
+
+def test_only_training_cases_are_taken() -> None:
+    loss = ALMLoss(BCELoss(), cases=[("a", 1), ("b", 0), ("c", 0)])
+    loss.bind(["a", "c"])
+    assert loss.raise_multipliers(torch.zeros(2), torch.tensor([1, 0])).tolist() == [1.0]
+    with pytest.raises(ValueError, match="case id 'd' is none of the 3 training cases"):
+        loss.bind(["a", "d"])
+
+
+@pytest.mark.parametrize("labels", [[0, 0], [1, 1], []])
+def test_a_training_set_without_a_class_is_refused(labels: list[int]) -> None:
+    with pytest.raises(ValueError, match=rf"needs both classes, got {labels.count(0)} negatives"):
+        ALMLoss(BCELoss(), cases=list(enumerate(labels)))
 
 
 @pytest.mark.parametrize(
