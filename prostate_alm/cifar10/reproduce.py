@@ -19,7 +19,7 @@ from prostate_alm.cifar10.results import ArmResult, content_key, ensemble_of, sa
 from prostate_alm.cifar10.tables import paper_rows
 from prostate_alm.files import lock_folder, output_folder, sha256
 from prostate_alm.losses import BASE_LOSSES
-from prostate_alm.training import ARMS, MemberTask, run_tasks, train_member
+from prostate_alm.training import COMPARISON, MemberTask, run_tasks, train_member
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
 BUNDLE = "cifar10_alm_classification"
@@ -79,16 +79,16 @@ def reproduce_row(
     bundle = find_bundle(BUNDLE)
     key = content_key(_parts(data, bundle, row))
     name = f"{row.loss}_{row.class_ratio.replace(':', '-')}_{'-'.join(map(str, row.classes))}"
-    paths = {arm: out / f"{name}_{arm}.npz" for arm in ARMS}
+    paths = {arm: out / f"{name}_{arm}.npz" for arm in COMPARISON}
     with lock_folder(out):
         stored = [stored_result(path, key=key) for path in paths.values()]
         found = [result for result in stored if result is not None]
-        if len(found) == len(ARMS):
+        if len(found) == len(COMPARISON):
             return found
         tasks = [_task(data, bundle, out / "work" / key[:16], row, member) for member in range(row.members)]
         for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes), start=1):
             progress(f"{row.loss} {row.class_ratio}: member {folder.name} trained ({count} of {row.members})")
-        results = [_ensemble(data, bundle, tasks, row, arm) for arm in ARMS]
+        results = [_ensemble(data, bundle, tasks, row, arm) for arm in COMPARISON]
         for result in results:
             save_result(paths[result.arm], result, key=key)
     return results
@@ -118,7 +118,7 @@ def _task(data: Path, bundle: Path, folder: Path, row: Row, member: int) -> Memb
         "scale::training": row.scale.training,
         "scale::validation": row.scale.validation,
         "scale::test": row.scale.test,
-        "base_loss": {"_target_": BASE_LOSSES[row.loss.lower()]},
+        "base_loss": dict(BASE_LOSSES[row.loss.lower()]),
     }
     constrained: dict[str, Any] = {} if row.constrained_epochs is None else {"max_epochs": row.constrained_epochs}
     stage_overrides: dict[str, Mapping[str, Any]] = {
@@ -126,7 +126,7 @@ def _task(data: Path, bundle: Path, folder: Path, row: Row, member: int) -> Memb
         "continued": constrained,
         "alm": constrained | paper_constraint(row),
     }
-    return MemberTask(bundle, folder / f"{member:02d}", tuple(ARMS), overrides, stage_overrides)
+    return MemberTask(bundle, folder / f"{member:02d}", COMPARISON, overrides, stage_overrides)
 
 
 def paper_constraint(row: Row) -> dict[str, float]:
@@ -144,7 +144,7 @@ def _ensemble(data: Path, bundle: Path, tasks: list[MemberTask], row: Row, arm: 
     details = {
         "members": row.members,
         "epochs": [result["epochs"] for result in results],
-        "validation_aucs": [result["best_auc"] for result in results],
+        "validation_aucs": [result["best_metric"] for result in results],
         "penalties_reached": [result["history"][-1].get("penalty") for result in results],
     }
     return replace(ensemble_of(members), details=details)

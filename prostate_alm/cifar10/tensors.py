@@ -85,6 +85,11 @@ class CifarDataset(Dataset[dict[str, torch.Tensor]]):
     def __len__(self) -> int:
         return len(self.case_ids)
 
+    @property
+    def cases(self) -> list[tuple[int, int]]:
+        """(case id, label) of every image."""
+        return list(zip(self.case_ids.tolist(), self._labels.int().tolist(), strict=True))
+
     def __getitem__(self, key: Key) -> dict[str, torch.Tensor]:
         """One image, without the batch axis."""
         return {name: value[0] for name, value in self.__getitems__([key]).items()}

@@ -23,8 +23,14 @@ def register(app: typer.Typer) -> None:
 def train(
     cohort: CohortFolder,
     out: Annotated[Path, typer.Option("--out", help="Run folder; the same call goes on after a kill.")],
-    loss: Annotated[str, typer.Option("--loss", help="Base loss: bce, s-fl or a-fl.")] = "bce",
+    loss: Annotated[
+        str,
+        typer.Option(
+            "--loss", help="Base loss: bce, s-ml, s-fl, a-ml, a-fl, w-bce, cb-bce, msfe; mbauc with --no-alm."
+        ),
+    ] = "bce",
     alm: Annotated[bool, typer.Option("--alm/--no-alm", help="Train the continued and ALM arms too.")] = True,
+    aucm: Annotated[bool, typer.Option("--aucm/--no-aucm", help="Train MONAI's AUCMLoss too, to compare.")] = False,
     members: Annotated[int, typer.Option("--members", help="Size of the ensemble.")] = 10,
     class_ratio: Annotated[
         str | None, typer.Option("--class-ratio", help="Thin the positives, for example 1:8.")
@@ -53,6 +59,7 @@ def train(
     settings = TrainingSettings(
         loss=loss,
         alm=alm,
+        aucm=aucm,
         members=members,
         seed=seed,
         class_ratio=class_ratio,

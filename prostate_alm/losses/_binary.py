@@ -39,7 +39,7 @@ def checked(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     logits, labels = logits.reshape(-1).to(dtype), labels.reshape(-1).to(logits.device)
     usable = (labels == labels.bool()) & logits.detach().isfinite()
     if not bool(usable.all()):  # the only wait for the device: both checks in one
-        raise _complaint(logits, labels)
+        raise _complaint(logits.detach(), labels)
     return logits, labels.to(dtype)
 
 

@@ -37,7 +37,7 @@ def class_counts(labels: Tensor | NDArray[Any] | Iterable[float]) -> tuple[int, 
     outside = [value for value in values if value not in (0, 1)]
     if outside:
         raise ValueError(f"labels must be 0 or 1, got {named(outside)}")
-    positives = sum(value == 1 for value in values)
+    positives = sum(1 for value in values if value == 1)
     negatives = len(values) - positives
     if not (negatives and positives):
         raise ValueError(f"a training set needs both classes, got {negatives} negatives and {positives} positives")

@@ -62,4 +62,5 @@ def log_odds(probability: float) -> float:
 
 def root(rising: Callable[[float], float], low: float, high: float) -> float:
     """Where a rising function is 0, between two places of opposite sign (Brent 1973)."""
-    return float(brentq(rising, low, high))
+    place, _ = brentq(rising, low, high, full_output=True)
+    return float(place)

@@ -75,7 +75,7 @@ def calibration(logits: Scores, labels: Scores, bins: int = 10) -> Calibration:
         >>> [(round(point.predicted, 3), point.observed.value) for point in result.points]
         [(0.194, 0.5), (0.806, 0.5)]
         >>> round(result.slope.value, 3)
-        0.485
+        0.42
 
     Reference:
         Van Calster et al. 2019, Calibration: the Achilles heel of predictive analytics (slope, intercept); Brier 1950.

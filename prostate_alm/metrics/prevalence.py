@@ -51,7 +51,7 @@ def at_prevalence(locked: LockedFigures, prevalence: float) -> PrevalenceFigures
         >>> from prostate_alm.metrics import at_threshold
         >>> table = at_threshold([3.0, 1.0, 2.0, 0.5], [1, 1, 0, 0], threshold=1.5)
         >>> str(at_prevalence(table, 0.2).ppv)
-        'PPV at prevalence 20% 0.20 [0.00, 0.95] (locked, n1 = 2, n0 = 2)'
+        'PPV at prevalence 20% 0.20 [0.00, 0.98] (locked, n1 = 2, n0 = 2)'
 
     Reference:
         Altman & Bland 1994, Diagnostic tests 2: predictive values. Interval: Clopper & Pearson 1934.

@@ -1,5 +1,6 @@
 """Training: what turns a bundle's configuration into an ensemble of base, continued and ALM networks."""
 
+from prostate_alm.training.batches import label_columns
 from prostate_alm.training.checkpoint import StageCheckpoint
 from prostate_alm.training.data import CaseDataset, CaseSampler
 from prostate_alm.training.engine import run_tasks
@@ -13,11 +14,12 @@ from prostate_alm.training.evaluation import (
 )
 from prostate_alm.training.handlers import ALMHandler, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
-from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
+from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, train_member
 
 __all__ = [
     "ARMS",
     "BASE",
+    "COMPARISON",
     "ALMHandler",
     "AutocastInferer",
     "CaseDataset",
@@ -27,6 +29,7 @@ __all__ = [
     "StageCheckpoint",
     "TrainingSettings",
     "calibrate",
+    "label_columns",
     "predict_arms",
     "refuse_shared_patients",
     "require_labels",

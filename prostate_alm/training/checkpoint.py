@@ -20,26 +20,27 @@ WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
 
 
 class StageCheckpoint:
-    """Keeps the best network by validation AUC, resumes a killed stage bit for bit, stops early if told to.
+    """Keeps the best network by a validation metric, resumes a killed stage bit for bit, stops early if told to.
 
     Must stand after the `ValidationHandler` among the trainer's handlers. Files in `folder`:
 
     - `model.pt`: the network's state at the best epoch (ties: the earliest), nothing else.
     - `train_state.pt`: everything of the last completed epoch, for resuming.
-    - `result.json`: written once, at the end: history, best epoch and AUC, hash of the weights, seconds.
+    - `result.json`: written once, at the end: history, best epoch and metric, hash of the weights, seconds.
 
     Args:
         folder: where the stage keeps its files.
         parts: everything that has a state, by name: `network`, whose weights are kept, optimizer, loss, schedulers.
         evaluator: the validation evaluator, run once per epoch or less often.
         data: what the stage is trained on, for recognising it: anything that JSON or `str` can write down.
-        patience: stop after so many epochs without a better AUC; None trains all epochs.
+        patience: stop after so many epochs without a better metric; None trains all epochs.
         state_interval: epochs between two `train_state.pt`; 0 writes none (short runs that are rather repeated).
-        auc_name: name of the validation AUC among the evaluator's metrics.
+        metric: name of the deciding one among the evaluator's metrics: `val_auc`, or for example an FPR at 0 FN.
+        smaller_is_better: True for a false-positive rate.
 
     Raises:
         UsageError: when it starts, if the folder holds a stage of other data, settings or first weights; while it
-            trains, if the loss or the AUC is no longer finite.
+            trains, if the loss or the metric is no longer finite.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class StageCheckpoint:
         data: Any = None,
         patience: int | None = None,
         state_interval: int = 1,
-        auc_name: str = "val_auc",
+        metric: str = "val_auc",
+        smaller_is_better: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.network: nn.Module = parts["network"]
@@ -59,8 +61,9 @@ class StageCheckpoint:
         self.data = data
         self.patience = patience
         self.state_interval = state_interval
-        self.auc_name = auc_name
-        self.best_auc, self.best_epoch = -1.0, 0
+        self.metric = metric
+        self.smaller_is_better = smaller_is_better
+        self.best_metric, self.best_epoch = math.inf if smaller_is_better else -math.inf, 0
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
         self._unwritten: dict[str, torch.Tensor] | None = None
@@ -90,7 +93,7 @@ class StageCheckpoint:
             )
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
-        self.best_auc, self.best_epoch = state["best_auc"], state["best_epoch"]
+        self.best_metric, self.best_epoch = state["best_metric"], state["best_epoch"]
         self.history, self.seconds = state["history"], state["seconds"]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["iteration"]
@@ -103,13 +106,14 @@ class StageCheckpoint:
         if not self._validated:
             return
         self._validated = False
-        epoch, auc = engine.state.epoch, float(self.evaluator.state.metrics[self.auc_name])
+        epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[self.metric])
         scalars = {name: float(value) for name, value in engine.state.metrics.items()}
-        if not all(map(math.isfinite, [auc, *scalars.values()])):
+        scalars = {self.metric: value, **scalars}
+        if not all(map(math.isfinite, scalars.values())):
             raise UsageError(f"training diverged in epoch {epoch} ({scalars}): lower learning_rate and train anew")
-        self.history.append({"epoch": epoch, self.auc_name: auc, **scalars})
-        if auc > self.best_auc:
-            self.best_auc, self.best_epoch = auc, epoch
+        self.history.append({"epoch": epoch, **scalars})
+        if value < self.best_metric if self.smaller_is_better else value > self.best_metric:
+            self.best_metric, self.best_epoch = value, epoch
             self._unwritten = {name: value.cpu().clone() for name, value in self.network.state_dict().items()}
         if self.state_interval and epoch % self.state_interval == 0:
             self._write_state(engine)
@@ -127,7 +131,7 @@ class StageCheckpoint:
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "epoch": engine.state.epoch,
             "iteration": engine.state.iteration,
-            "best_auc": self.best_auc,
+            "best_metric": self.best_metric,
             "best_epoch": self.best_epoch,
             "history": self.history,
             "seconds": self.seconds + time.monotonic() - self._started,
@@ -143,7 +147,7 @@ class StageCheckpoint:
         if not self.history:
             raise UsageError(f"{self.folder}: no epoch was validated; lower val_interval or raise max_epochs")
         result = {
-            "best_auc": self.best_auc,
+            "best_metric": self.best_metric,
             "best_epoch": self.best_epoch,
             "epochs": engine.state.epoch,
             "weights_sha256": sha256(self.folder / WEIGHTS),

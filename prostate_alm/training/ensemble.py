@@ -13,16 +13,16 @@ import prostate_alm
 from prostate_alm.cohort import Cohort, load_split
 from prostate_alm.errors import ModelError, UsageError
 from prostate_alm.files import discard_parts, lock_folder, output_folder, sha256, write_json
-from prostate_alm.losses import BASE_LOSSES
+from prostate_alm.losses import BASE_LOSSES, NEVER_CONSTRAINED
 from prostate_alm.training.assemble import assemble
 from prostate_alm.training.engine import run_tasks
-from prostate_alm.training.stages import ARMS, BASE, MemberTask, train_member
+from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, train_member
 
 RUN = "run.json"
 RESERVED = frozenset(
     (
-        *("bundle_root", "cache_dir", "class_ratio", "dataset_dir", "device", "initialize", "member", "member_seed"),
-        *("network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train", "validate"),
+        *("bundle_root", "cache_dir", "class_counts", "class_ratio", "dataset_dir", "device", "initialize", "member", "member_seed"),
+        *("network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train", "training_cases", "validate"),
     )
 )
 """Config ids, with all below them, that splits, draws and resuming depend on."""
@@ -35,6 +35,7 @@ class TrainingSettings:
     Args:
         loss: name of the base loss, a key of `prostate_alm.losses.BASE_LOSSES`.
         alm: whether to train the continued and ALM arms as well.
+        aucm: whether to train MONAI's `AUCMLoss` as a further arm, from the same checkpoint, and its control.
         members: size of the ensemble.
         seed: of splits, initial weights and every draw.
         class_ratio: for example `"1:8"`; None keeps the cohort's own.
@@ -46,6 +47,7 @@ class TrainingSettings:
 
     loss: str = "bce"
     alm: bool = True
+    aucm: bool = False
     members: int = 10
     seed: int = 0
     class_ratio: str | None = None
@@ -57,7 +59,8 @@ class TrainingSettings:
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms that these settings train, base first."""
-        return tuple(ARMS) if self.alm else (BASE,)
+        chosen = {BASE, *(COMPARISON if self.alm else ()), *(("continued", "aucm") if self.aucm else ())}
+        return tuple(arm for arm in ARMS if arm in chosen)
 
 
 BASE_ONLY = frozenset(("max_epochs", "patience"))
@@ -107,6 +110,8 @@ def train(
 def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
     if settings.loss not in BASE_LOSSES:
         raise UsageError(f"loss {settings.loss!r} is unknown; choose one of {', '.join(BASE_LOSSES)}")
+    if settings.alm and settings.loss in NEVER_CONSTRAINED:
+        raise UsageError(f"loss {settings.loss} is compared with, never constrained: train it with --no-alm")
     if settings.members < 1:
         raise UsageError(f"an ensemble needs at least one member, got {settings.members}")
     if settings.seed < 0:
@@ -115,6 +120,7 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
     if any(epochs is not None and not (isinstance(epochs, int) and epochs >= 1) for epochs in counts):
         raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
     parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
+    parser["base_loss"] = dict(BASE_LOSSES[settings.loss])
     for key in settings.overrides:
         if re.split("::|#", key)[0] in RESERVED:
             raise UsageError(f"{key} is set by the run itself and cannot be overridden")
@@ -128,7 +134,8 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
 
 
 def _configs(bundle: Path, settings: TrainingSettings) -> list[Path]:
-    paths = [bundle / "configs" / f"{name}.json" for name in ARMS[settings.arms[-1]]]
+    names = dict.fromkeys(name for arm in settings.arms for name in ARMS[arm])
+    paths = [bundle / "configs" / f"{name}.json" for name in names]
     for path in paths:
         if not path.is_file():
             raise ModelError(f"bundle {bundle.name} has no configs/{path.name}; name a bundle that can be trained")
@@ -161,7 +168,7 @@ def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, m
         "member": member,
         "class_ratio": settings.class_ratio,
         "device": settings.device,
-        "base_loss": {"_target_": BASE_LOSSES[settings.loss]},
+        "base_loss": dict(BASE_LOSSES[settings.loss]),
         **{key: value for key, value in settings.overrides.items() if key not in BASE_ONLY},
     }
     constrained = {} if settings.constrained_epochs is None else {"max_epochs": settings.constrained_epochs}

@@ -1,4 +1,4 @@
-"""The stages of one ensemble member, each a run of the bundle: base, then continued and ALM from its best checkpoint.
+"""The stages of one ensemble member, each a run of the bundle: base, then the other arms from its best checkpoint.
 
 Continued trains exactly as long as ALM, with the same draws, but without the constraint: without this control a gain
 of ALM may be a gain of training longer.
@@ -18,9 +18,13 @@ BASE = "base"
 ARMS: dict[str, tuple[str, ...]] = {
     BASE: ("train",),
     "continued": ("train", "continued"),
+    "aucm": ("train", "continued", "aucm"),
     "alm": ("train", "continued", "alm"),
 }
-"""Arm -> the bundle's configs that define it, merged in order."""
+"""Arm -> the bundle's configs that define it, merged in order; `aucm` is MONAI's `AUCMLoss`, a further baseline."""
+
+COMPARISON = (BASE, "continued", "alm")
+"""The three arms of every comparison."""
 
 
 @dataclass(frozen=True)

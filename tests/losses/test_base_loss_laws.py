@@ -1,61 +1,304 @@
-"""Laws of the base losses, on batches that Hypothesis thinks up."""
+"""What holds for every base loss: laws, dtypes, extremes, shapes, guards."""
 
+import math
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
-from torch.nn.modules.loss import _Loss
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from prostate_alm.losses import MBAUCLoss
+from prostate_alm.errors import NotFiniteError
+from prostate_alm.losses import (
+    AsymmetricFocalLoss,
+    AsymmetricMarginLoss,
+    BCELoss,
+    ClassBalancedBCELoss,
+    MBAUCLoss,
+    MSFELoss,
+    SymmetricFocalLoss,
+    SymmetricMarginLoss,
+    WeightedBCELoss,
+)
+from prostate_alm.losses._binary import BinaryLoss, ClassMeanLoss
 
-Cases = list[tuple[float, int]]
-cases = st.tuples(st.floats(-60, 60), st.integers(0, 1))
-batches = st.lists(cases, max_size=8)
-REDUCTIONS = ["mean", "sum"]
-ROUNDING = 1e-13
-"""Relative: what the order of a sum in float64 may change."""
+Z = [-3.0, -0.5, 0.0, 0.25, 2.0, 4.0, 1.5]
+Y = [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+COUNTS, BETA = (300, 15), 0.99
+W0, W1 = ((1 - BETA) / (1 - BETA**count) for count in COUNTS)
 
 
-def tensors(batch: Cases) -> tuple[Tensor, Tensor]:
-    logits = torch.tensor([logit for logit, _ in batch], dtype=torch.float64)
-    return logits, torch.tensor([label for _, label in batch], dtype=torch.int64)
+def every_loss(reduction: str = "mean") -> list[nn.Module]:
+    return [
+        BCELoss(reduction),
+        SymmetricMarginLoss(0.5, reduction),
+        SymmetricFocalLoss(2.0, reduction),
+        AsymmetricMarginLoss(0.5, reduction),
+        AsymmetricFocalLoss(2.0, reduction),
+        WeightedBCELoss(9.0, reduction),
+        ClassBalancedBCELoss(COUNTS, BETA, reduction),
+        MSFELoss(reduction),
+        MBAUCLoss(reduction),
+    ]
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@given(pair=batches.flatmap(lambda batch: st.tuples(st.just(batch), st.permutations(batch))))
-def test_the_order_of_the_batch_does_not_matter(
-    build: Callable[..., _Loss], reduction: str, pair: tuple[Cases, Cases]
+ALL = every_loss()
+SYMMETRIC = [BCELoss(), SymmetricMarginLoss(0.5), SymmetricFocalLoss(2.0), MSFELoss(), MBAUCLoss(), MBAUCLoss("sum")]
+ASYMMETRIC = [AsymmetricMarginLoss(0.5), AsymmetricFocalLoss(2.0), WeightedBCELoss(9.0), ClassBalancedBCELoss(COUNTS)]
+
+Batch = list[tuple[float, int]]
+eighths = st.integers(-80, 80).map(lambda eighth: eighth / 8)
+batches = st.lists(st.tuples(eighths, st.sampled_from([0, 1])), min_size=1, max_size=8)
+
+
+def columns(batch: Batch) -> tuple[Tensor, Tensor]:
+    logits, labels = zip(*batch, strict=True)
+    return torch.tensor(logits, dtype=torch.float64), torch.tensor(labels)
+
+
+@pytest.mark.parametrize("loss", [*ALL, *every_loss("sum")], ids=repr)
+@given(batch=batches, data=st.data())
+def test_the_order_of_the_batch_does_not_matter(loss: nn.Module, batch: Batch, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(batch))
+    torch.testing.assert_close(loss(*columns(shuffled)), loss(*columns(batch)), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+@given(batch=batches, step=eighths.map(abs), data=st.data())
+def test_a_case_moved_the_right_way_never_raises_the_loss(
+    loss: nn.Module, batch: Batch, step: float, data: st.DataObject
 ) -> None:
-    batch, shuffled = pair
-    loss = build(reduction=reduction)
-    torch.testing.assert_close(loss(*tensors(shuffled)), loss(*tensors(batch)), rtol=ROUNDING, atol=0)
+    logits, labels = columns(batch)
+    before = float(loss(logits, labels))
+    case = data.draw(st.integers(0, len(batch) - 1))
+    logits[case] += step if labels[case] == 1 else -step
+    assert 0 <= float(loss(logits, labels)) <= before * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("loss", SYMMETRIC, ids=repr)
 @given(batch=batches)
-def test_no_loss_is_negative(build: Callable[..., _Loss], reduction: str, batch: Cases) -> None:
-    assert float(build(reduction=reduction)(*tensors(batch))) >= 0
+def test_a_symmetric_loss_does_not_tell_the_classes_apart(loss: nn.Module, batch: Batch) -> None:
+    logits, labels = columns(batch)
+    torch.testing.assert_close(loss(-logits, 1 - labels), loss(logits, labels), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@given(others=batches, case=cases, step=st.floats(0, 60))
-def test_a_logit_nearer_to_its_label_never_raises_the_loss(
-    build: Callable[..., _Loss], reduction: str, others: Cases, case: tuple[float, int], step: float
+@pytest.mark.parametrize("loss", ASYMMETRIC, ids=repr)
+def test_an_asymmetric_loss_tells_the_critical_class(loss: nn.Module) -> None:
+    """A missed positive costs more than a false alarm as far off."""
+    missed, alarm = loss(torch.tensor([-1.0]), torch.tensor([1])), loss(torch.tensor([1.0]), torch.tensor([0]))
+    assert float(missed) > 1.1 * float(alarm)
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+def test_gradients_are_the_slopes(loss: nn.Module) -> None:
+    logits = torch.tensor(Z, dtype=torch.float64)[:, None].requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: loss(z, torch.tensor(Y)[:, None]), logits)
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "gradient"),
+    [
+        (BCELoss(), lambda z: z / 2, (0.25, -0.25)),
+        (SymmetricMarginLoss(0.5), lambda z: (z + 0.5) / 2, (0.25, -0.25)),
+        (AsymmetricMarginLoss(0.5), lambda z: (2 * z + 0.5) / 4, (0.25, -0.25)),
+        (SymmetricFocalLoss(2.0), lambda z: z / 2, (0.25, -0.25)),
+        (AsymmetricFocalLoss(2.0), lambda z: z / 2, (0.25, -0.25)),
+        (SymmetricFocalLoss(0.5), lambda z: z / 2, (0.25, -0.25)),
+        (AsymmetricFocalLoss(0.0), lambda z: z / 2, (0.25, -0.25)),
+        (WeightedBCELoss(9.0), lambda z: 10 * z / 4, (0.25, -2.25)),
+        (ClassBalancedBCELoss(COUNTS, BETA), lambda z: (W0 + W1) * z / 4, (W0 / 4, -W1 / 4)),
+        (MSFELoss(), lambda _: 0.125, (0.0, 0.0)),  # (1/4)^2 for each class
+        (MBAUCLoss(), lambda _: 1.5, (0.0, 0.0)),  # (1 - gap)^2 of the four pairs: 4, 1, 1, 0
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_extreme_logits_stay_finite(
+    loss: nn.Module, value: Callable[[float], float], gradient: tuple[float, float], dtype: torch.dtype
 ) -> None:
-    """A positive's logit up or a negative's down."""
-    logit, label = case
-    loss = build(reduction=reduction)
-    before = float(loss(*tensors([case, *others])))
-    after = float(loss(*tensors([(logit + (2 * label - 1) * step, label), *others])))
-    assert after <= before * (1 + ROUNDING)
+    """A wrong and a right case of each class; the right ones get no gradient."""
+    logits = torch.tensor([1e4, -1e4, 1e4, -1e4], dtype=dtype, requires_grad=True)
+    ours = loss(logits, torch.tensor([0, 1, 1, 0]))
+    ours.backward()
+    assert ours.dtype == torch.promote_types(dtype, torch.float32)
+    assert logits.grad is not None
+    assert float(ours.detach()) == pytest.approx(value(float(logits[0].detach())), rel=1e-6)
+    assert logits.grad.tolist() == pytest.approx([*gradient, 0.0, 0.0], rel=1e-2)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@given(batch=batches)
-def test_mbauc_does_not_know_which_class_is_critical(reduction: str, batch: Cases) -> None:
-    swapped = [(-logit, 1 - label) for logit, label in batch]
-    loss = MBAUCLoss(reduction)
-    torch.testing.assert_close(loss(*tensors(swapped)), loss(*tensors(batch)), rtol=ROUNDING, atol=0)
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_low_precision_differs_by_its_rounding_of_the_logits_alone(loss: nn.Module, dtype: torch.dtype) -> None:
+    logits, labels = torch.tensor(Z), torch.tensor(Y)  # every logit is exact in every dtype
+    torch.testing.assert_close(loss(logits.to(dtype), labels), loss(logits.double(), labels).float())
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+@pytest.mark.parametrize("labels", [torch.tensor(Y), torch.tensor(Y).long(), torch.tensor(Y).bool()])
+def test_shapes_and_label_types_do_not_matter(loss: nn.Module, labels: Tensor) -> None:
+    logits = torch.tensor(Z)
+    wanted = loss(logits, torch.tensor(Y))
+    for z in (logits, logits[:, None]):
+        for y in (labels, labels[:, None]):
+            assert torch.equal(loss(z, y), wanted)
+
+
+@pytest.mark.parametrize("loss", [BCELoss("none"), AsymmetricMarginLoss(0.5, "none"), WeightedBCELoss(2.0, "none")])
+def test_terms_come_as_a_row(loss: nn.Module) -> None:
+    assert loss(torch.tensor(Z)[:, None], torch.tensor(Y)[:, None]).shape == (len(Z),)
+
+
+@pytest.mark.parametrize("loss", [*ALL, *every_loss("sum")], ids=repr)
+@pytest.mark.parametrize("shape", [(0,), (0, 1)])
+def test_no_cases_give_an_exact_zero(loss: nn.Module, shape: tuple[int, ...]) -> None:
+    logits = torch.zeros(shape, requires_grad=True)
+    value = loss(logits, torch.zeros(shape))
+    value.backward()
+    assert float(value.detach()) == 0
+    assert logits.grad is not None
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("label", [0, 1])
+def test_msfe_of_one_class_is_that_class_s_error(reduction: str, label: int) -> None:
+    """s = 1/2 twice: errors of 1/8 each, and nothing from the absent class."""
+    logits = torch.zeros(2, requires_grad=True)
+    value = MSFELoss(reduction)(logits, torch.full((2,), label))
+    value.backward()
+    assert float(value.detach()) == {"mean": 1 / 64, "sum": 1 / 16}[reduction]
+    assert logits.grad is not None
+    assert bool((logits.grad * (1 - 2 * label) > 0).all())
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("label", [0, 1])
+def test_mbauc_without_pairs_is_an_exact_zero(reduction: str, label: int) -> None:
+    logits = torch.tensor([0.5, -2.0], requires_grad=True)
+    value = MBAUCLoss(reduction)(logits, torch.full((2,), label))
+    value.backward()
+    assert float(value.detach()) == 0
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [0, 0]
+
+
+class Waits(TorchDispatchMode):
+    """Counts the operations that make the host wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket.__name__ in ("_local_scalar_dense", "nonzero", "index", "masked_select")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+def test_a_training_step_waits_for_the_device_once(loss: nn.Module) -> None:
+    logits = torch.tensor(Z, requires_grad=True)
+    with Waits() as waits:
+        loss(logits, torch.tensor(Y)).backward()
+    assert waits.count == 1
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        (torch.zeros(2), torch.tensor([0.0, 2.0]), "labels must be 0 or 1, got 2.0"),
+        (torch.zeros(2), torch.tensor([0.0, 0.5]), "labels must be 0 or 1, got 0.5"),
+        (torch.zeros(2), torch.tensor([0.0, 1e-50], dtype=torch.float64), "labels must be 0 or 1, got 1e-50"),
+        (torch.zeros(2), torch.tensor([0.0, math.nan]), "labels must be 0 or 1, got nan"),
+        (torch.zeros(2), torch.tensor([-1, 255]), "labels must be 0 or 1, got -1, 255"),
+        (torch.zeros(7, 1), torch.tensor([2, 3, 0, 2, 4, 5, 6]), "labels must be 0 or 1, got 2, 3, 4 and 2 more"),
+        (torch.tensor([math.nan, 0.0]), torch.tensor([3, 0]), "labels must be 0 or 1, got 3"),
+        (torch.zeros(2), torch.zeros(3), "labels must have shape (B,) or (B, 1) with B = 2, got (3,)"),
+        (torch.zeros(2), torch.zeros(1, 2), "labels must have shape (B,) or (B, 1) with B = 2, got (1, 2)"),
+        (torch.zeros(2, 2), torch.zeros(4), "logits must have shape (B,) or (B, 1), got (2, 2)"),
+        (torch.zeros(()), torch.zeros(1), "logits must have shape (B,) or (B, 1), got ()"),
+        (torch.zeros(2, dtype=torch.int64), torch.zeros(2), "logits must be floating point, got torch.int64"),
+    ],
+)
+def test_bad_input_is_rejected(loss: nn.Module, logits: Tensor, labels: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        loss(logits, labels)
+
+
+@pytest.mark.parametrize("loss", ALL, ids=repr)
+@pytest.mark.parametrize(("value", "named"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_logits_that_are_not_finite_are_rejected(loss: nn.Module, value: float, named: str, dtype: torch.dtype) -> None:
+    logits = torch.tensor([[0.0], [value], [math.nan]], dtype=dtype)
+    with pytest.raises(NotFiniteError, match=f"logits must be finite, got {named} at position 1: .*diverged") as caught:
+        loss(logits, torch.tensor([0, 1, 0]))
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        *(
+            (lambda kind=kind, value=value: kind(value), f"{name} must be finite and >= 0, got {value}")
+            for name, kinds in (
+                ("gamma", (SymmetricFocalLoss, AsymmetricFocalLoss)),
+                ("margin", (SymmetricMarginLoss, AsymmetricMarginLoss)),
+            )
+            for kind in kinds
+            for value in (-0.1, math.inf, math.nan)
+        ),
+        *(
+            (lambda value=value: WeightedBCELoss(value), f"weight must be finite and > 0, got {value}")
+            for value in (0.0, -1.0, math.inf, math.nan)
+        ),
+        *(
+            (lambda value=value: ClassBalancedBCELoss((3, 1), value), f"beta must be within [0, 1), got {value}")
+            for value in (-0.1, 1.0, math.inf, math.nan)
+        ),
+        *(
+            (
+                lambda value=value: ClassBalancedBCELoss(value),
+                f"class_counts must be two whole numbers >= 1, of negatives and positives, got {value}",
+            )
+            for value in ((0, 3), (3, 0), (3,), (3, 1, 2), (2.5, 1), (math.nan, 1), (1, math.inf), [-2, 1])
+        ),
+        *(
+            (
+                lambda kind=kind: kind("none"),
+                f"reduction must be 'mean' or 'sum', got 'none': {kind.__name__} has no case's term",
+            )
+            for kind in (MSFELoss, MBAUCLoss)
+        ),
+    ],
+)
+def test_parameters_out_of_range_are_rejected(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "kind", [type(loss) for loss in ALL if type(loss) not in (WeightedBCELoss, ClassBalancedBCELoss)]
+)
+def test_an_unknown_reduction_is_rejected(kind: type[nn.Module]) -> None:
+    with pytest.raises(ValueError, match="median"):
+        kind(reduction="median")
+
+
+@pytest.mark.parametrize("kind", [BinaryLoss, ClassMeanLoss])
+def test_a_base_class_is_no_loss(kind: type[nn.Module]) -> None:
+    with pytest.raises(NotImplementedError):
+        kind()(torch.zeros(1), torch.zeros(1))
+
+
+def test_the_representation_names_every_parameter() -> None:
+    assert [repr(loss) for loss in ALL] == [
+        "BCELoss()",
+        "SymmetricMarginLoss(margin=0.5)",
+        "SymmetricFocalLoss(gamma=2.0)",
+        "AsymmetricMarginLoss(margin=0.5)",
+        "AsymmetricFocalLoss(gamma=2.0)",
+        "WeightedBCELoss(weight=9.0)",
+        "ClassBalancedBCELoss(class_counts=(300, 15), beta=0.99)",
+        "MSFELoss()",
+        "MBAUCLoss()",
+    ]

@@ -1,0 +1,142 @@
+"""Every base loss and MONAI's AUCMLoss go through the one trainer; what is wrong with them is one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from monai.losses import AUCMLoss
+from torch import nn
+
+from prostate_alm.bundle import run_workflow
+from prostate_alm.errors import NotFiniteError, UsageError
+from prostate_alm.losses import BASE_LOSSES, NEVER_CONSTRAINED, BCELoss
+from prostate_alm.training import ARMS, TrainingSettings, label_columns, train
+
+SHORT: dict[str, Any] = {"members": 1, "epochs": 1, "constrained_epochs": 1}
+
+
+def result(run: Path, arm: str) -> dict[str, Any]:
+    return json.loads((run / "members" / "00" / arm / "result.json").read_text())
+
+
+@pytest.mark.parametrize("loss", BASE_LOSSES)
+def test_every_base_loss_trains_under_the_constraint_or_is_refused_it(
+    loss: str, tiny_run: tiny.Run, fresh: Path
+) -> None:
+    if loss in NEVER_CONSTRAINED:
+        with pytest.raises(UsageError, match=f"{loss} is compared with, never constrained: train it with --no-alm"):
+            train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(loss=loss))
+    settings = tiny.settings(loss=loss, alm=loss not in NEVER_CONSTRAINED, **SHORT)
+    train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, settings, processes=1)
+    for arm in settings.arms:
+        assert len(result(fresh, arm)["history"]) == 1
+    assert ("alm" in settings.arms) == (loss not in NEVER_CONSTRAINED)
+
+
+def test_aucm_is_an_arm_of_the_same_trainer(tiny_run: tiny.Run, fresh: Path) -> None:
+    """From the base's checkpoint, as long as continued; the saddle point's own parameters are trained and kept."""
+    settings = tiny.settings(aucm=True, members=1)
+    assert settings.arms == ("base", "continued", "aucm", "alm")
+    bundle = train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, settings, processes=1)
+    assert {path.name for path in (bundle / "models").glob("*.pt")} == {
+        *("model.pt", "model_base.pt", "model_continued.pt", "model_aucm.pt")
+    }
+    assert len(result(fresh, "aucm")["history"]) == len(result(fresh, "continued")["history"]) == 3
+    hashes = {arm: result(fresh, arm)["weights_sha256"] for arm in settings.arms}
+    assert hashes["aucm"] not in (hashes["continued"], hashes["alm"])
+    state = torch.load(fresh / "members/00/aucm/train_state.pt", weights_only=True)["parts"]
+    assert set(state["loss"]) == {"a", "b", "alpha"}
+    assert all(float(value) != 0 for value in state["loss"].values())
+    assert [group.get("maximize") for group in state["optimizer"]["param_groups"]] == [False, False, True]
+
+
+def test_aucm_without_alm_is_the_main_arm() -> None:
+    assert TrainingSettings(alm=False, aucm=True).arms == ("base", "continued", "aucm")
+    assert set(TrainingSettings(aucm=True).arms) == set(ARMS)
+
+
+def test_alpha_rises_where_the_other_parameters_fall() -> None:
+    loss = AUCMLoss()
+    groups = [{"params": [loss.a, loss.b]}, {"params": [loss.alpha], "maximize": True}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    image, labels = label_columns({"image": torch.tensor([[1.0], [-1.0]]), "label": torch.tensor([1, 0])}, "cpu")
+    loss(image, labels).backward()
+    slopes = {name: float(value.grad) for name, value in loss.named_parameters() if value.grad is not None}
+    optimizer.step()
+    for name, value in loss.named_parameters():
+        assert float(value.detach()) == pytest.approx((0.1 if name == "alpha" else -0.1) * slopes[name])
+    assert slopes["a"] < 0 < slopes["b"]
+
+
+@pytest.mark.parametrize("loss", ["a-fl", "s-fl"])
+def test_the_parameters_of_a_base_loss_can_be_set(loss: str, tiny_run: tiny.Run, fresh: Path) -> None:
+    changed = tiny.settings(loss=loss, alm=False, overrides=tiny.OVERRIDES | {"base_loss::gamma": 5.0}, **SHORT)
+    for folder, settings in (("five", changed), ("two", tiny.settings(loss=loss, alm=False, **SHORT))):
+        train(tiny_run.cohort.folder, fresh / folder, tiny.BUNDLE, settings, processes=1)
+    assert result(fresh / "five", "base")["weights_sha256"] != result(fresh / "two", "base")["weights_sha256"]
+    with pytest.raises(UsageError, match="base_loss::gama is no key"):
+        train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(loss=loss, overrides={"base_loss::gama": 1}))
+    bad = tiny.settings(loss=loss, alm=False, overrides=tiny.OVERRIDES | {"base_loss::gamma": -1}, **SHORT)
+    with pytest.raises(UsageError, match="gamma must be finite and >= 0, got -1"):
+        train(tiny_run.cohort.folder, fresh / "bad", tiny.BUNDLE, bad, processes=1)
+
+
+class Broken(nn.Module):
+    """A network whose weights have diverged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(torch.nan))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.weight * image.flatten(1)[:, :1]
+
+
+def test_a_diverged_network_is_one_line_that_names_the_value(tiny_run: tiny.Run, fresh: Path) -> None:
+    overrides = tiny.OVERRIDES | {
+        "dataset_dir": str(tiny_run.cohort.folder),
+        "output_dir": str(fresh),
+        "cache_dir": str(fresh / "cache"),
+        "network_def": {"_target_": f"{__name__}.Broken"},
+        "network": "$__import__('test_arms').Broken()",
+    }
+    del overrides["network_def"]
+    with pytest.raises(NotFiniteError, match="logits must be finite, got nan at position 0"):
+        run_workflow(tiny.BUNDLE, ["train"], overrides)
+
+
+def test_a_stage_can_be_selected_on_fpr_at_full_sensitivity(tiny_run: tiny.Run, fresh: Path) -> None:
+    """The bundle's config takes another key metric; the lowest FPR at 0 FN decides, ties to the earliest epoch."""
+    metric = {
+        "_target_": "prostate_alm.training.FPRAtFN",
+        "misses": 0,
+        "output_transform": "$monai.handlers.from_engine(['pred', 'label'])",
+    }
+    overrides = tiny.OVERRIDES | {
+        "dataset_dir": str(tiny_run.cohort.folder),
+        "output_dir": str(fresh),
+        "cache_dir": str(fresh / "cache"),
+        "max_epochs": 6,
+        "learning_rate": 0.03,
+        "validate::key_metric::val_fpr": metric,
+        "train::handlers#2::metric": "val_fpr",
+        "train::handlers#2::smaller_is_better": True,
+    }
+    run_workflow(tiny.BUNDLE, ["train"], overrides)
+    made = json.loads((fresh / "result.json").read_text())
+    rates = [row["val_fpr"] for row in made["history"]]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert made["best_metric"] == min(rates)
+    assert made["best_epoch"] == 1 + rates.index(min(rates))
+
+
+def test_labels_become_columns_and_stay_what_they_are() -> None:
+    for labels in (torch.tensor([0, 1]), torch.tensor([[0], [1]])):
+        image, columns = label_columns({"image": torch.zeros(2, 1), "label": labels}, "cpu")
+        assert image.shape == (2, 1)
+        assert columns.tolist() == [[0], [1]]
+    logits = torch.tensor([[2.0], [-1.0]])
+    assert torch.equal(BCELoss()(logits, columns), BCELoss()(logits, columns[:, 0]))
