@@ -10,10 +10,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 
 from prostate_alm.errors import IntegrityError, ModelError, OutputError, RefusedError, UsageError
-from prostate_alm.operating_point import MARGIN, Threshold, approximate, certify, positives_needed
+from prostate_alm.operating_point import MARGIN, Threshold, approximate, certify, out_of_bag, positives_needed
+
+
+def positives_out_of_bag(logits, excluded):
+    """Positives with these logits from one member, and more that it trained on."""
+    trained = np.repeat([False, True], [len(logits), excluded])
+    cases = out_of_bag([np.concatenate([logits, np.zeros(excluded)])], [trained])
+    return cases, np.ones(len(trained))
+
 
 TABLE = [(0.1, 0.1, 22), (0.1, 0.05, 29), (0.05, 0.05, 59), (0.02, 0.05, 149)]
 
@@ -27,7 +35,7 @@ def test_the_table_of_positives_needed(fn_rate, risk, needed):
     with pytest.raises(RefusedError, match=message):
         certify(np.arange(needed - 1.0), fn_rate=fn_rate, risk=risk)
     with pytest.raises(RefusedError, match=message):
-        approximate(np.arange(needed - 1.0), fn_rate=fn_rate, risk=risk, excluded=3)
+        approximate(*positives_out_of_bag(np.arange(needed - 1.0), 3), fn_rate=fn_rate, risk=risk)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +80,32 @@ def test_the_case_that_set_the_threshold_is_not_missed_after_an_export():
     assert chosen - 2e-3 < threshold.value <= chosen - 1e-5
 
 
-def test_the_promise_holds_in_simulation():
-    generator = np.random.default_rng(0)
-    fn_rates = []
-    for _ in range(400):
-        threshold = certify(generator.uniform(size=60), fn_rate=0.1, risk=0.1)
-        fn_rates.append(threshold.value)  # P(uniform < t) = t
-    assert np.mean(np.array(fn_rates) > 0.1) <= 0.1 + 3 * math.sqrt(0.09 / 400)
+WIDE = 1e5  # spreads the scores, so that the margin is nothing
+
+
+@pytest.mark.parametrize(("fn_rate", "risk", "n1"), [*TABLE, (0.1, 0.1, 60), (0.05, 0.1, 200)])
+def test_the_promise_holds_in_simulation(fn_rate, risk, n1):
+    generator, draws = np.random.default_rng(n1), 2000
+    thresholds = [certify(WIDE * generator.uniform(size=n1), fn_rate=fn_rate, risk=risk) for _ in range(draws)]
+    # the population's FN rate is P(uniform < t) = t
+    broken = np.mean([threshold.value / WIDE > fn_rate for threshold in thresholds])
+    exact = binom.cdf(thresholds[0].rank - 1, n1, fn_rate)
+    assert broken == pytest.approx(exact, abs=3.5 * math.sqrt(exact * (1 - exact) / draws))
+    assert exact <= risk
+
+
+def test_a_finite_test_set_breaks_the_bound_more_often_than_the_population():
+    # 22 calibration positives: rank 1, FN rate Beta(1, 22); more than 10% of 36 test positives are 4 or more
+    exact = betabinom.sf(3, 36, 1, 22)
+    assert round(exact, 3) == 0.139
+    generator, draws = np.random.default_rng(5), 4000
+    broken = 0
+    for _ in range(draws):
+        threshold = certify(WIDE * generator.uniform(size=22), fn_rate=0.1, risk=0.1)
+        assert threshold.rank == 1
+        broken += np.mean(WIDE * generator.uniform(size=36) < threshold.value) > 0.1
+    assert broken / draws == pytest.approx(exact, abs=3.5 * math.sqrt(exact * (1 - exact) / draws))
+    assert broken / draws > 0.1
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, math.nan])
@@ -101,7 +128,7 @@ def test_promises_in_words():
         "certified: FN rate at most 10.0% with 90.0% confidence (22 calibration positives)"
     )
     assert "another vendor" in certified.promise
-    rough = approximate(np.arange(22.0), fn_rate=0.1, risk=0.1, excluded=4)
+    rough = approximate(*positives_out_of_bag(np.arange(22.0), 4), fn_rate=0.1, risk=0.1)
     assert rough.promise.startswith("approximate: fewer members, validation-selected")
     assert "4 cases excluded" in rough.promise
     assert "not certified" in rough.promise

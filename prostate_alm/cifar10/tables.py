@@ -4,7 +4,7 @@ import csv
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -158,8 +158,10 @@ def _operating(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[s
 
 def _thinned(result: ArmResult) -> dict[str, Measured]:
     """The protocol's single draw, and FPR@100%TPR again over 20 draws: it hangs on one positive."""
-    drawn = spread([fpr_at_tpr(*result.thinned(draw), 1.0) for draw in range(DRAWS)])
-    averaged = _percent(drawn.mean), _percent(drawn.deviation)
+    drawn = [fpr_at_tpr(*result.thinned(draw), 1.0) for draw in range(DRAWS)]
+    # in percent before the mean: the other order rounds some halves the other way
+    in_percent = spread([replace(figure, value=_percent(figure.value), interval=None) for figure in drawn])
+    averaged = in_percent.mean, in_percent.deviation
     measured = _operating(*result.thinned())
     return {"auc": measured.pop("auc"), "fpr_at_tpr100": measured.pop("fpr_at_tpr100"), AVERAGED: averaged} | measured
 

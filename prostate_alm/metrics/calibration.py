@@ -1,15 +1,26 @@
 """Whether probabilities s(logit) can be believed: calibration curve, slope, intercept, Brier score; a changed prior."""
 
+import math
 import operator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from prostate_alm.figures import Figure
-from prostate_alm.metrics import _logistic
-from prostate_alm.metrics._distributions import CONFIDENCE, clopper_pearson, log_odds, normal_interval, sigmoid
+from prostate_alm.metrics._distributions import (
+    CONFIDENCE,
+    clopper_pearson,
+    log_odds,
+    log_sigmoid,
+    normal_interval,
+    root,
+    sigmoid,
+)
 from prostate_alm.metrics._rates import inside
 from prostate_alm.metrics.inputs import Floats, Ranked, Scores, checked, finite
+
+STEPS = 100  # about ten are used; fifty where the classes overlap by one rounding error
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def calibration(logits: Scores, labels: Scores, bins: int = 10) -> Calibration:
     Returns:
         Figures of kind locked: the probabilities were fixed beforehand on other cases. Slope and intercept have the
         value None if a class is missing, the slope also if the classes are separated or all logits equal; the Brier
-        score if there are fewer than 2 cases.
+        score if there are no cases. It has no interval with fewer than 2 cases.
 
     Raises:
         ValueError: if `bins` is below 1, or shapes, labels or logits are not as said.
@@ -131,11 +142,18 @@ def _points(ranked: Ranked, bins: int) -> tuple[CalibrationPoint, ...]:
     return tuple(points)
 
 
+class _Estimate(NamedTuple):
+    """A coefficient and its standard error from the observed information; None if that is 0 in float64."""
+
+    value: float
+    deviation: float | None
+
+
 def _slope(ranked: Ranked) -> Figure:
-    name, reason = "calibration slope", _logistic.no_slope(ranked)
+    name, reason = "calibration slope", _no_slope(ranked)
     if reason:
         return _figure(name, ranked, None, None, reason)
-    estimate = _logistic.slope(ranked)
+    estimate = _fit_slope(ranked)
     if estimate is None:
         return _figure(name, ranked, None, None, "the fit did not converge: the classes are all but separated")
     return _wald(name, ranked, estimate, "logistic regression on the logit")
@@ -145,10 +163,10 @@ def _intercept(ranked: Ranked) -> Figure:
     name = "calibration intercept"
     if ranked.missing_class:
         return _figure(name, ranked, None, None, ranked.missing_class)
-    return _wald(name, ranked, _logistic.intercept(ranked), "logistic regression, slope fixed at 1")
+    return _wald(name, ranked, _fit_intercept(ranked), "logistic regression, slope fixed at 1")
 
 
-def _wald(name: str, ranked: Ranked, estimate: _logistic.Estimate, method: str) -> Figure:
+def _wald(name: str, ranked: Ranked, estimate: _Estimate, method: str) -> Figure:
     if estimate.deviation is None:
         return _figure(name, ranked, estimate.value, None, f"{method}; no interval: the information is 0 in float64")
     interval = normal_interval(estimate.value, estimate.deviation)
@@ -157,10 +175,12 @@ def _wald(name: str, ranked: Ranked, estimate: _logistic.Estimate, method: str) 
 
 def _brier(ranked: Ranked) -> Figure:
     name, total = "Brier score", len(ranked.logits)
-    if total < 2:
-        return _figure(name, ranked, None, None, "it needs two cases")
+    if total == 0:
+        return _figure(name, ranked, None, None, "no cases")
     errors = sigmoid(np.where(ranked.positive, -ranked.logits, ranked.logits)) ** 2  # 1 - s(z) = s(-z)
     value = float(errors.mean())
+    if total == 1:
+        return _figure(name, ranked, value, None, "mean squared error; no interval: it needs two cases")
     if errors.min() == errors.max():
         method = "mean squared error; degenerate interval: variance 0, the true uncertainty is larger"
         return _figure(name, ranked, value, (value, value), method)
@@ -173,3 +193,75 @@ def _figure(
     name: str, ranked: Ranked, value: float | None, interval: tuple[float, float] | None, method: str
 ) -> Figure:
     return Figure(name, value, interval, CONFIDENCE, ranked.n1, ranked.n0, "locked", method)
+
+
+def _no_slope(ranked: Ranked) -> str | None:
+    """Why the likelihood of intercept and slope has no single maximum, or None.
+
+    It has one exactly if the classes overlap (Albert & Anderson 1984).
+    """
+    if ranked.missing_class:
+        return ranked.missing_class
+    positives, negatives = ranked.positives, ranked.negatives
+    if ranked.logits.min() == ranked.logits.max():
+        return "all logits are equal"
+    if negatives.max() <= positives.min() or positives.max() <= negatives.min():
+        return "the classes are separated: the likelihood has no maximum"
+    return None
+
+
+def _fit_slope(ranked: Ranked) -> _Estimate | None:
+    """b of P(positive) = s(a + b z), where `_no_slope` gives no reason; None if Newton's method does not converge.
+
+    Newton's step on scaled logits centred by the weights; halved while the likelihood falls. The origin lies where the
+    classes overlap: differences there are what the fit rests on, and a far outlier must not round them away.
+    """
+    origin = max(float(ranked.positives.min()), float(ranked.negatives.min()))
+    scale = float(ranked.logits.max()) - float(ranked.logits.min())
+    z, sign = (ranked.logits - origin) / scale, np.where(ranked.positive, 1.0, -1.0)
+
+    def loss(a: float, b: float) -> float:
+        return -float(log_sigmoid(sign * (a + b * z)).sum())
+
+    a, b, estimate = math.log(ranked.n1 / ranked.n0), 0.0, None
+    for _ in range(STEPS):
+        fitted = a + b * z
+        residual, weight = sign * sigmoid(-sign * fitted), sigmoid(fitted) * sigmoid(-fitted)
+        total = float(weight.sum())
+        mean = float(weight @ z) / total
+        centred = z - mean
+        information, score = float(weight @ centred**2), float(residual @ centred)
+        step_b = score / information
+        step_a = float(residual.sum()) / total - mean * step_b
+        if score**2 / information + float(residual.sum()) ** 2 / total < 1e-16:  # within 1e-8 standard errors
+            estimate = _Estimate(b / scale, 1 / math.sqrt(information) / scale)
+            if float(np.abs(step_a + step_b * z).max()) < 1e-8:  # the information has settled too
+                break
+        share, before = 1.0, loss(a, b)
+        while loss(a + share * step_a, b + share * step_b) > before * (1 + 1e-12):
+            share /= 2
+        a, b = a + share * step_a, b + share * step_b
+    return estimate
+
+
+def _fit_intercept(ranked: Ranked) -> _Estimate:
+    """a of P(positive) = s(a + z), slope fixed at 1; both classes must be there.
+
+    The residuals of the positives and of the negatives balance. Their logarithms are compared, so that logits of 1e4
+    cancel nothing.
+    """
+    positives, negatives = ranked.positives, ranked.negatives
+
+    def imbalance(a: float) -> float:
+        return _log_sum(log_sigmoid(a + negatives)) - _log_sum(log_sigmoid(-a - positives))
+
+    prior = math.log(ranked.n1 / ranked.n0)
+    # one logit further than the root can lie, for rounding
+    a = root(imbalance, prior - float(ranked.logits.max()) - 1, prior - float(ranked.logits.min()) + 1)
+    fitted = a + ranked.logits
+    information = float((sigmoid(fitted) * sigmoid(-fitted)).sum())
+    return _Estimate(a, 1 / math.sqrt(information) if information > 0 else None)
+
+
+def _log_sum(logarithms: Floats) -> float:
+    return float(np.logaddexp.reduce(logarithms))

@@ -8,10 +8,10 @@ import operator
 from abc import abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import torch
-from monai.metrics import CumulativeIterationMetric
+from monai.metrics.metric import CumulativeIterationMetric
 
 from prostate_alm.figures import Figure
 from prostate_alm.metrics.inputs import Scores
@@ -52,7 +52,8 @@ class _OracleMetric(CumulativeIterationMetric):
         Raises:
             ValueError: if a logit is not finite, a label not 0 or 1, or there are not as many of one as of the other.
         """
-        logits, labels = self.get_buffer() or ([], [])
+        gathered = cast(tuple[torch.Tensor, torch.Tensor] | None, self.get_buffer())
+        logits, labels = gathered if gathered else (torch.empty(0), torch.empty(0))
         value = self.figure(logits, labels).value
         return math.nan if value is None else value
 
@@ -121,5 +122,5 @@ def _column(batch: Batch) -> torch.Tensor:
     """Cases as (B, 1); plain numbers, which `decollate_batch` makes of a (B,) tensor, in float64."""
     if not isinstance(batch, torch.Tensor):
         cases = [torch.as_tensor(case, dtype=None if torch.is_tensor(case) else torch.float64) for case in batch]
-        batch = torch.stack([case.reshape(()) for case in cases]) if cases else torch.empty(0)
+        batch = torch.stack([case.reshape(()) for case in cases])
     return batch[:, None] if batch.ndim == 1 else batch

@@ -32,7 +32,9 @@ def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:
     """
     for test in tests:
         if test.adjustment != "none":
-            raise ValueError(f"{test.difference.name} is adjusted already ({test.adjustment}); adjust all tests at once")
+            raise ValueError(
+                f"{test.difference.name} is adjusted already ({test.adjustment}); adjust all tests at once"
+            )
     defined = sorted((test.p_value, place) for place, test in enumerate(tests) if test.p_value is not None)
     count, floor = len(defined), 0.0
     adjustment = f"Holm, {count} test{'' if count == 1 else 's'}"

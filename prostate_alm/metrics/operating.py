@@ -99,6 +99,11 @@ def threshold_at_fn(logits: Scores, labels: Scores, misses: int = 0) -> Figure:
     return Figure(f"threshold@{misses}FN", value, None, CONFIDENCE, ranked.n1, ranked.n0, "oracle", method)
 
 
+def undefined_at(ranked: Ranked, misses: int) -> str | None:
+    """Why FPR@kFN is undefined on these cases, or None."""
+    return ranked.missing_class or _no_threshold(ranked, misses)
+
+
 def _no_threshold(ranked: Ranked, misses: int) -> str | None:
     """Why there is no threshold with so many misses, or None."""
     if ranked.n1 == 0:
@@ -113,7 +118,7 @@ def _threshold(ranked: Ranked, misses: int) -> float:
 
 
 def _oracle(name: str, ranked: Ranked, misses: int) -> Figure:
-    reason = ranked.missing_class or _no_threshold(ranked, misses)
+    reason = undefined_at(ranked, misses)
     if reason:
         return Figure(name, None, None, CONFIDENCE, ranked.n1, ranked.n0, "oracle", reason)
     count = int(np.count_nonzero(ranked.negatives >= _threshold(ranked, misses)))

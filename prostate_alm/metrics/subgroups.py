@@ -1,5 +1,6 @@
 """Figures at a locked threshold for each vendor, field strength, site or age band."""
 
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ def by_subgroup(
     least = operator.index(minimum)
     if least < 1:
         raise ValueError(f"minimum {minimum} is below 1: a group without positives has no sensitivity")
+    if math.isnan(threshold):
+        raise ValueError("the threshold is NaN")
     ranked = checked(logits, labels)
     if len(groups) != len(ranked.logits):
         raise ValueError(f"{len(ranked.logits)} logits but {len(groups)} groups; give one group per logit")

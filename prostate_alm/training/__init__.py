@@ -14,6 +14,7 @@ from prostate_alm.training.evaluation import (
 )
 from prostate_alm.training.handlers import ALMHandler, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
+from prostate_alm.training.metric_handlers import FPRAtFN, FPRAtTPR
 from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, train_member
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "AutocastInferer",
     "CaseDataset",
     "CaseSampler",
+    "FPRAtFN",
+    "FPRAtTPR",
     "MemberTask",
     "SeedEpoch",
     "StageCheckpoint",

@@ -21,8 +21,9 @@ from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, tra
 RUN = "run.json"
 RESERVED = frozenset(
     (
-        *("bundle_root", "cache_dir", "class_counts", "class_ratio", "dataset_dir", "device", "initialize", "member", "member_seed"),
-        *("network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train", "training_cases", "validate"),
+        *("bundle_root", "cache_dir", "class_counts", "class_ratio", "dataset_dir", "device", "initialize", "member"),
+        *("member_seed", "network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train"),
+        *("training_cases", "validate"),
     )
 )
 """Config ids, with all below them, that splits, draws and resuming depend on."""

@@ -105,6 +105,15 @@ def test_a_difference_of_variance_zero_has_no_p():
     assert "degenerate" in test.difference.method
 
 
+def test_a_constant_difference_has_exactly_no_variance():
+    """Every placement differs by a third, which floating point cannot hold: whole counts can."""
+    labels = np.repeat([1, 0], 3)
+    test = paired_delong([1, 3, 5, 0, 2, 4], [0, 2, 4, 1, 3, 5], labels)
+    assert test.difference.value == 1 / 3
+    assert test.difference.interval == (1 / 3, 1 / 3)
+    assert test.p_value is None
+
+
 def test_ranking_is_in_float64():
     step = 2.0**-40
     assert auc(np.array([1.0, 1.0 + step]), [0, 1]).value == 1.0

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from prostate_alm.metrics import at_threshold, auc, fpr_at_fn, fpr_at_tpr, paired_delong, roc_points
+from prostate_alm.metrics import (
+    at_threshold,
+    auc,
+    fpr_at_fn,
+    fpr_at_tpr,
+    paired_delong,
+    paired_permutation,
+    roc_points,
+    threshold_at_fn,
+)
 
 LOGITS = np.array([2.0, -1.0, 0.5, 1.5, -0.25, 0.75])
 LABELS = np.array([1, 0, 1, 0, 0, 1])
@@ -15,6 +24,8 @@ METRICS = {
     "fpr_at_tpr": fpr_at_tpr,
     "at_threshold": lambda logits, labels: at_threshold(logits, labels, 0.0),
     "paired_delong": lambda logits, labels: paired_delong(logits, logits, labels),
+    "paired_permutation": lambda logits, labels: paired_permutation(logits, logits, labels, permutations=5),
+    "threshold_at_fn": threshold_at_fn,
     "roc_points": lambda logits, labels: roc_points(logits, labels).tpr.tolist(),
 }
 every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())

@@ -21,7 +21,9 @@ LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 0])
 def test_a_tie_with_the_threshold_is_a_false_positive(misses, value, threshold):
     figure = fpr_at_fn(LOGITS, LABELS, misses)
     assert (figure.name, figure.value, figure.kind) == (f"FPR@{misses}FN", value, "oracle")
-    assert threshold_at_fn(LOGITS, LABELS, misses) == threshold
+    found = threshold_at_fn(LOGITS, LABELS, misses)
+    assert (found.name, found.value, found.interval, found.kind) == (f"threshold@{misses}FN", threshold, None, "oracle")
+    assert "no interval" in found.method
 
 
 @pytest.mark.parametrize("misses", [-1, 4, 5])
@@ -29,7 +31,14 @@ def test_more_misses_than_positives_is_undefined(misses):
     figure = fpr_at_fn(LOGITS, LABELS, misses=misses)
     assert (figure.value, figure.interval) == (None, None)
     assert "0 <= misses < positives" in figure.method
-    assert threshold_at_fn(LOGITS, LABELS, misses) is None
+    threshold = threshold_at_fn(LOGITS, LABELS, misses)
+    assert (threshold.value, threshold.method) == (None, figure.method)
+
+
+def test_the_threshold_needs_positives_alone():
+    assert threshold_at_fn([1.0, 2.0], [1, 1]).value == 1.0
+    without = threshold_at_fn([1.0, 2.0], [0, 0])
+    assert (without.value, without.method) == (None, "no positives")
 
 
 @pytest.mark.parametrize(("label", "reason"), [(0, "no positives"), (1, "no negatives")])

@@ -12,7 +12,7 @@ import tiny
 from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Cohort
 from prostate_alm.errors import ModelError, RefusedError, UsageError
-from prostate_alm.training import ARMS, calibrate, predict_arms, save_threshold, train
+from prostate_alm.training import COMPARISON, calibrate, predict_arms, save_threshold, train
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def test_every_arm_scores_every_case(tiny_run: tiny.Run, others: Cohort) -> None:
     steps: list[tuple[int, int]] = []
     rows = predict_arms(tiny_run.folder, others, progress=lambda done, total: steps.append((done, total)))
-    assert [row["arm"] for row in rows] == [arm for arm in ARMS for _ in others.cases]
+    assert [row["arm"] for row in rows] == [arm for arm in COMPARISON for _ in others.cases]
     assert [(row["case_id"], row["label"]) for row in rows[:4]] == [(case.case_id, case.label) for case in others.cases]
-    for arm in ARMS:
+    for arm in COMPARISON:
         predictor = Predictor.load(tiny_run.folder, arm=arm)
         logits = [predictor.logit(predictor.image(case)) for case in others.data()]
         assert [row["logit"] for row in rows if row["arm"] == arm] == logits

@@ -15,7 +15,7 @@ import torch
 
 from prostate_alm.bundle import run_workflow
 from prostate_alm.errors import UsageError
-from prostate_alm.training import ARMS, CaseDataset, train
+from prostate_alm.training import ARMS, COMPARISON, CaseDataset, train
 from prostate_alm.training.checkpoint import RESULT, STATE, WEIGHTS
 
 DROPOUT = {"member_def::dropout": 0.3}  # dropout draws from torch's global generator
@@ -199,7 +199,7 @@ def test_sigkill_in_either_stage_changes_no_bit(
     assert not (fresh / "bundle").exists()
     train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, LONGER, processes=1)
     for member in ("00", "01"):
-        for name in ARMS:
+        for name in COMPARISON:
             assert_same_stage(fresh / "members" / member / name, uninterrupted / "members" / member / name)
     for model in ("model.pt", "model_base.pt", "model_continued.pt"):
         assert (fresh / "bundle/models" / model).read_bytes() == (uninterrupted / "bundle/models" / model).read_bytes()
