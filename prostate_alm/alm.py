@@ -54,8 +54,7 @@ def violations(positives: Tensor, negatives: Tensor, margin: float, sort_from: i
 
 def dense_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
     """`violations` by the table of all pairs: O(P N) time and memory."""
-    gaps = positives.unsqueeze(1) - negatives.unsqueeze(0)
-    return torch.relu(margin - gaps).sum(dim=1)
+    return torch.relu((margin - positives).unsqueeze(1) + negatives).sum(dim=1)
 
 
 def sorted_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
@@ -89,7 +88,7 @@ def constraint_term(violations: Tensor, multipliers: Tensor, penalty: float, neg
         Scalar; an exact 0 that still back-propagates if the batch has no positive or no negative.
     """
     pairs = max(1, violations.numel() * negatives)
-    return (0.5 * penalty * violations.square().sum() + (multipliers * violations).sum()) / pairs
+    return ((0.5 * penalty * violations + multipliers) * violations).sum() / pairs
 
 
 def case_key(case_id: str | int) -> int:

@@ -30,10 +30,9 @@ class _Batch:
 
     def violations(self, margin: float) -> tuple[Tensor, list[int], int]:
         """q (P,) and the keys of the positives, and the number of negatives."""
-        positive = self.labels == 1
-        negatives = self.logits[~positive]
-        keys = [key for key, mark in zip(self.keys, positive.tolist(), strict=True) if mark]
-        return violations(self.logits[positive], negatives, margin), keys, negatives.numel()
+        positive, negative = (places.squeeze(1) for places in (self.labels.nonzero(), (1 - self.labels).nonzero()))
+        amounts = violations(self.logits.index_select(0, positive), self.logits.index_select(0, negative), margin)
+        return amounts, [self.keys[place] for place in positive.tolist()], len(negative)
 
 
 class ALMLoss(_Loss):
@@ -132,7 +131,7 @@ class ALMLoss(_Loss):
         if base.dim() != 0:
             raise ValueError(f"the base loss must give a scalar, got shape {tuple(base.shape)}: set its reduction")
         loss = base + constraint
-        self._require_finite(loss)
+        self._require(bool(loss.isfinite()))
         return loss
 
     @torch.no_grad()
@@ -143,8 +142,8 @@ class ALMLoss(_Loss):
             The violations q of the batch's positives, shape (P,), detached.
         """
         amounts, keys, _ = self._batch(input, target).violations(self.margin)
-        increments = (self.schedule.penalty * amounts.double()).tolist()
-        self._require_finite(torch.tensor([*increments, self.schedule.penalty], dtype=torch.float64))
+        increments: list[float] = (self.schedule.penalty * amounts.double()).tolist()
+        self._require(all(map(math.isfinite, [*increments, self.schedule.penalty])))
         self.multipliers.add(keys, increments)
         self._keys = self._padding = None
         return amounts
@@ -178,8 +177,8 @@ class ALMLoss(_Loss):
             raise RuntimeError(f"{len(self._keys)} case ids are bound, but the batch has {len(logits)} cases")
         return _Batch(*gather_batch(logits, labels, self._keys, self._padding))
 
-    def _require_finite(self, values: Tensor) -> None:
-        if not bool(values.isfinite().all()):
+    def _require(self, finite: bool) -> None:
+        if not finite:
             raise NotFiniteError(f"the loss is no longer finite, {self._remedy}")
 
     @property

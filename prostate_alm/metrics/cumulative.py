@@ -39,7 +39,7 @@ class _OracleMetric(CumulativeIterationMetric):
         Returns:
             logits and labels, (B, 1) each.
         """
-        return super().__call__(_column(y_pred), _column(y))
+        return super().__call__(as_column(y_pred), as_column(y))
 
     def _compute_tensor(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, y_pred: torch.Tensor, y: torch.Tensor
@@ -118,8 +118,14 @@ class FPRAtTPRMetric(_OracleMetric):
         return fpr_at_tpr(logits, labels, self.tpr)
 
 
-def _column(batch: Batch) -> torch.Tensor:
-    """Cases as (B, 1); plain numbers, which `decollate_batch` makes of a (B,) tensor, in float64."""
+def as_column(batch: Batch) -> torch.Tensor:
+    """Cases of a batch as (B, 1), in their own precision; plain numbers, which `decollate_batch` makes of (B,), in float64.
+
+    Example:
+        >>> as_column([0.5, 1.5])
+        tensor([[0.5000],
+                [1.5000]], dtype=torch.float64)
+    """
     if not isinstance(batch, torch.Tensor):
         cases = [torch.as_tensor(case, dtype=None if torch.is_tensor(case) else torch.float64) for case in batch]
         batch = torch.stack([case.reshape(()) for case in cases])

@@ -51,7 +51,8 @@ def out_of_bag(member_logits: Scores, trained_on: Scores) -> OutOfBag:
 
     Args:
         member_logits: raw outputs of every member on every case, numpy or torch, finite.
-        trained_on: whether the member saw the case in training, bool.
+        trained_on: whether the member was trained on the case, or on another of the same patient, bool. A case that
+            only validated the member counts as unseen, although it chose the checkpoint: hence an approximation.
 
     Shapes: (M, B) each: M members, B cases.
 

@@ -7,10 +7,21 @@ from typing import Any
 from monai.handlers import IgniteMetricHandler
 
 from prostate_alm.metrics import FPRAtFNMetric, FPRAtTPRMetric
+from prostate_alm.metrics.cumulative import as_column
 
 
 def _as_it_is(output: Any) -> Any:
     return output
+
+
+def _joined(output_transform: Callable[..., Any]) -> Callable[..., Any]:
+    """The transform with decollated cases joined again: ignite would make float32 of those that are plain numbers."""
+
+    def transform(output: Any) -> Any:
+        logits, labels = output_transform(output)
+        return as_column(logits), as_column(labels)
+
+    return transform
 
 
 class FPRAtFN(IgniteMetricHandler):
@@ -38,7 +49,7 @@ class FPRAtFN(IgniteMetricHandler):
     """
 
     def __init__(self, misses: int = 0, output_transform: Callable[..., Any] = _as_it_is) -> None:
-        super().__init__(metric_fn=FPRAtFNMetric(misses), output_transform=output_transform, save_details=False)
+        super().__init__(metric_fn=FPRAtFNMetric(misses), output_transform=_joined(output_transform), save_details=False)
 
 
 class FPRAtTPR(IgniteMetricHandler):
@@ -60,4 +71,4 @@ class FPRAtTPR(IgniteMetricHandler):
     """
 
     def __init__(self, tpr: float | Fraction = 0.95, output_transform: Callable[..., Any] = _as_it_is) -> None:
-        super().__init__(metric_fn=FPRAtTPRMetric(tpr), output_transform=output_transform, save_details=False)
+        super().__init__(metric_fn=FPRAtTPRMetric(tpr), output_transform=_joined(output_transform), save_details=False)

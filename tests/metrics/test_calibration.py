@@ -68,6 +68,21 @@ def test_without_ties_the_curve_is_that_of_scikit_learn(bins):
     assert {point.observed.n1 + point.observed.n0 for point in points} == {200 // bins}
 
 
+@pytest.mark.parametrize(
+    ("logits", "bins", "sizes"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6], 3, [3, 2, 2]),
+        ([0, 1, 2], 5, [1, 1, 1]),
+        ([0, 1, 1, 1, 1, 1, 2, 3, 4, 5], 5, [6, 2, 2]),  # the tied cases stay with the first of them
+        ([0, 1, 2, 3, 4, 4, 4, 4, 4, 4], 5, [2, 2, 6]),
+        ([7, 7, 7, 7], 4, [4]),
+    ],
+)
+def test_bins_are_as_equal_as_ties_allow(logits, bins, sizes):
+    points = calibration(np.array(logits, float), [0] * len(logits), bins).points
+    assert [point.observed.n0 for point in points] == sizes
+
+
 def test_the_observed_share_has_its_exact_interval():
     points = calibration(np.repeat([-1.0, 2.0], [10, 4]), [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0], bins=2).points
     assert [point.predicted for point in points] == pytest.approx([expit(-1), expit(2)])
