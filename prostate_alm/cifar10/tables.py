@@ -161,7 +161,7 @@ def _thinned(result: ArmResult) -> dict[str, Measured]:
     drawn = [fpr_at_tpr(*result.thinned(draw), 1.0) for draw in range(DRAWS)]
     # in percent before the mean: the other order rounds some halves the other way
     in_percent = spread([replace(figure, value=_percent(figure.value), interval=None) for figure in drawn])
-    averaged = in_percent.mean, in_percent.deviation
+    averaged = in_percent.mean, in_percent.standard_deviation
     measured = _operating(*result.thinned())
     return {"auc": measured.pop("auc"), "fpr_at_tpr100": measured.pop("fpr_at_tpr100"), AVERAGED: averaged} | measured
 

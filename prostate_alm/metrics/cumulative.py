@@ -119,7 +119,9 @@ class FPRAtTPRMetric(_OracleMetric):
 
 
 def as_column(batch: Batch) -> torch.Tensor:
-    """Cases of a batch as (B, 1), in their own precision; plain numbers, which `decollate_batch` makes of (B,), in float64.
+    """Cases of a batch as (B, 1), in their own precision.
+
+    `decollate_batch` makes plain numbers of a (B,) tensor: they become float64.
 
     Example:
         >>> as_column([0.5, 1.5])

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prostate_alm.figures import Figure
+from prostate_alm.figures import Figure, Kind
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,21 @@ class Spread:
     Args:
         name: of the figure.
         mean: over the repetitions; None if undefined.
-        deviation: sample standard deviation (divided by n - 1); None with one value or if undefined.
+        standard_deviation: of the sample (divided by n - 1); None with one value or if undefined.
         values: of every repetition, in the order given; None where the figure is undefined.
+        n1: positives of the repetition that has the fewest.
+        n0: negatives of the repetition that has the fewest.
+        kind: of the figure, `oracle` or `locked`.
         reason: why there is no mean; None if there is one.
     """
 
     name: str
     mean: float | None
-    deviation: float | None
+    standard_deviation: float | None
     values: tuple[float | None, ...]
+    n1: int
+    n0: int
+    kind: Kind
     reason: str | None
 
 
@@ -32,30 +38,40 @@ def spread(figures: Sequence[Figure]) -> Spread:
     One undefined repetition leaves both undefined: the mean of the others would speak for a chosen few.
 
     Args:
-        figures: of the same name, one per repetition.
+        figures: of the same name and kind, one per repetition.
 
     Returns:
-        The spread; mean and deviation None if any figure is undefined, and `reason` says how many and why.
+        The spread; mean and standard deviation None if any figure is undefined, and `reason` says how many and why.
 
     Raises:
-        ValueError: if there are no figures or their names differ.
+        ValueError: if there are no figures, or they differ in name or kind.
 
     Example:
         >>> draws = [Figure("AUC", value, None, 0.95, 36, 64, "oracle", "DeLong") for value in (0.8, 0.9, 1.0)]
         >>> found = spread(draws)
-        >>> round(found.mean, 3), round(found.deviation, 3)
+        >>> round(found.mean, 3), round(found.standard_deviation, 3)
         (0.9, 0.1)
     """
     if not figures:
         raise ValueError("there are no figures to take the mean of; give at least one")
-    names = list(dict.fromkeys(figure.name for figure in figures))
-    if len(names) > 1:
-        raise ValueError(f"a mean needs one figure, got {', '.join(names)}")
-    values = tuple(figure.value for figure in figures)
-    defined = [value for value in values if value is not None]
+    first = figures[0]
+    different = list(dict.fromkeys(f"{figure.name} ({figure.kind})" for figure in figures))
+    if len(different) > 1:
+        raise ValueError(f"a mean needs one figure, got {', '.join(different)}")
+    defined = [figure.value for figure in figures if figure.value is not None]
     undefined = [figure.method for figure in figures if figure.value is None]
+    mean = deviation = reason = None
     if undefined:
-        reasons = "; ".join(dict.fromkeys(undefined))
-        return Spread(names[0], None, None, values, f"undefined in {len(undefined)} of {len(values)}: {reasons}")
-    deviation = statistics.stdev(defined) if len(defined) > 1 else None
-    return Spread(names[0], statistics.fmean(defined), deviation, values, None)
+        reason = f"undefined in {len(undefined)} of {len(figures)}: {'; '.join(dict.fromkeys(undefined))}"
+    else:
+        mean, deviation = statistics.fmean(defined), statistics.stdev(defined) if len(defined) > 1 else None
+    return Spread(
+        name=first.name,
+        mean=mean,
+        standard_deviation=deviation,
+        values=tuple(figure.value for figure in figures),
+        n1=min(figure.n1 for figure in figures),
+        n0=min(figure.n0 for figure in figures),
+        kind=first.kind,
+        reason=reason,
+    )

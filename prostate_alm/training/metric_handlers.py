@@ -49,7 +49,9 @@ class FPRAtFN(IgniteMetricHandler):
     """
 
     def __init__(self, misses: int = 0, output_transform: Callable[..., Any] = _as_it_is) -> None:
-        super().__init__(metric_fn=FPRAtFNMetric(misses), output_transform=_joined(output_transform), save_details=False)
+        super().__init__(
+            metric_fn=FPRAtFNMetric(misses), output_transform=_joined(output_transform), save_details=False
+        )
 
 
 class FPRAtTPR(IgniteMetricHandler):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from sklearn.metrics import roc_curve
 
 from prostate_alm.metrics import fpr_at_fn, paired_permutation
 
@@ -44,6 +45,27 @@ def test_the_p_value_approaches_that_of_all_swaps(seed, ties, misses):
     difference = fpr_at_fn(a, labels, misses).value - fpr_at_fn(b, labels, misses).value
     assert test.difference.value == pytest.approx(difference, abs=1e-12)
     assert test.p_value == pytest.approx(exact_p(a, b, labels, misses), abs=0.015)  # four standard errors
+
+
+def fpr_of_the_roc_curve(values, labels, misses):
+    fpr, tpr, _ = roc_curve(labels, values, drop_intermediate=False)
+    return fpr[np.flatnonzero(tpr * sum(labels) > sum(labels) - misses - 0.5)[0]]
+
+
+@pytest.mark.parametrize("misses", [0, 4])
+def test_the_p_value_agrees_with_scikit_learn_on_a_whole_cohort(misses):
+    generator, labels = np.random.default_rng(20), np.repeat([1, 0], [40, 60])
+    a, b = np.round(generator.normal(size=(2, 100)) + np.outer([2.2, 1.4], labels), 1)
+    ranks_a, ranks_b = np.array(ranks(a)), np.array(ranks(b))
+    differences = []
+    for swap in [np.zeros(100, bool), *(generator.random((1500, 100)) < 0.5)]:
+        one, other = np.where(swap, ranks_b, ranks_a), np.where(swap, ranks_a, ranks_b)
+        differences.append(fpr_of_the_roc_curve(one, labels, misses) - fpr_of_the_roc_curve(other, labels, misses))
+    p_value = np.mean(np.abs(differences) >= abs(differences[0]) - 1e-9)
+    test = paired_permutation(a, b, labels, misses)
+    assert test.difference.value == pytest.approx(differences[0], abs=1e-12)
+    assert 0.02 < p_value < 0.9
+    assert test.p_value == pytest.approx(p_value, abs=0.05)  # four standard errors at most
 
 
 def swapped_raw_logits_p(a, b, labels, misses, swaps):

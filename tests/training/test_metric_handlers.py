@@ -133,6 +133,22 @@ def test_an_evaluator_reports_the_figure_and_starts_afresh_each_epoch(decollate:
         assert evaluator.state.metrics["tpr"] == fpr_at_tpr(images[:, column], labels, 0.75).value
 
 
+@pytest.mark.parametrize("decollate", [False, True])
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_a_handler_rounds_no_float64(shape: tuple[int, ...], decollate: bool) -> None:
+    """Left alone, ignite makes float32 of decollated scalars, in which these two logits are tied."""
+    logits, labels = torch.tensor([1.0, 1.0 + 2.0**-40], dtype=torch.float64), torch.tensor([0, 1])
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=[{"image": logits.reshape(shape), "label": labels.reshape(shape)}],
+        network=nn.Identity(),
+        key_val_metric={"fpr": FPRAtFN(output_transform=from_engine(["pred", "label"]))},
+        decollate=decollate,
+    )
+    evaluator.run()
+    assert evaluator.state.metrics["fpr"] == 0.0
+
+
 def test_a_bundle_keeps_the_epoch_of_the_lowest_rate(tmp_path: Path) -> None:
     _, labels = cases()
     images = (
