@@ -22,9 +22,14 @@ def label_columns(
     Returns:
         Images (B, ...) and labels (B, 1).
 
+    Raises:
+        ValueError: if the batch has no label.
+
     Example:
         >>> label_columns({"image": torch.zeros(2, 3), "label": torch.tensor([0, 1])}, "cpu")[1].shape
         torch.Size([2, 1])
     """
     image, label = default_prepare_batch(dict(batch), device, non_blocking, **kwargs)
+    if label is None:
+        raise ValueError(f"the batch has no label, only {', '.join(batch)}")
     return image, label.reshape(-1, 1)

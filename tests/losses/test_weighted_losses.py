@@ -18,10 +18,13 @@ def test_class_counts_may_be_any_sequence_of_whole_numbers(counts: Sequence[int]
     assert repr(loss) == "ClassBalancedBCELoss(class_counts=(300, 40), beta=0.99)"
 
 
-def test_beta_next_to_one_divides_by_the_counts() -> None:
-    loss = ClassBalancedBCELoss((300, 40), beta=1 - 1e-12, reduction="none")
+@pytest.mark.parametrize("beta", [0.5, 0.99, 0.9999, 1 - 1e-7, 1 - 1e-9, 1 - 2**-53])
+def test_a_class_is_divided_by_its_effective_number(beta: float) -> None:
+    """The sum 1 + beta + ... + beta^(n-1); its closed form, taken literally, loses six digits next to beta = 1."""
+    loss = ClassBalancedBCELoss((300, 40), beta, reduction="none")
     value = loss(torch.zeros(2, dtype=torch.float64), torch.tensor([0, 1]))
-    assert value.tolist() == pytest.approx([math.log(2) / 300, math.log(2) / 40], rel=1e-9)
+    effective = [math.fsum(beta**k for k in range(count)) for count in (300, 40)]
+    assert value.tolist() == pytest.approx([math.log(2) / number for number in effective], rel=1e-13)
 
 
 def test_the_mean_divides_by_the_cases_and_not_by_their_weights() -> None:

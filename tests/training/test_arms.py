@@ -132,3 +132,8 @@ def test_labels_become_columns_and_stay_what_they_are() -> None:
         assert columns.tolist() == [[0], [1]]
     logits = torch.tensor([[2.0], [-1.0]])
     assert torch.equal(BCELoss()(logits, columns), BCELoss()(logits, columns[:, 0]))
+
+
+def test_a_batch_without_labels_is_refused() -> None:
+    with pytest.raises(ValueError, match="no label, only image"):
+        label_columns({"image": torch.zeros(2, 1)}, "cpu")
