@@ -13,6 +13,7 @@ arXiv:2102.12894):
 
 import hashlib
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,22 +30,27 @@ def violations(positives: Tensor, negatives: Tensor, margin: float, sort_from: i
     """How far each positive case is from beating every negative by the margin: q_j >= 0.
 
     Small problems build the table of pairs; from `sort_from` pairs on the positives are sorted and the negatives
-    counted between them, in O((P + N) log P) time and O(P + N) memory. Both give the same values and gradients, ties
-    included (a pair that meets the margin exactly has gradient 0). Can be scripted and compiled.
+    counted between them, in O((P + N) log P) time and O(P + N) memory. Both work in float64 and give the same values and
+    gradients, ties included (a pair that meets the margin exactly has gradient 0). Can be scripted and compiled.
 
     Args:
-        positives: logits of the critical class, shape (P,).
-        negatives: logits of the other class, shape (N,).
+        positives: logits of the critical class, shape (P,); finite, which is not checked here (`ALMLoss` does).
+        negatives: logits of the other class, shape (N,); finite.
         margin: delta, in logits, >= 0.
         sort_from: number of pairs from which to sort.
 
     Returns:
         Tensor of shape (P,), float32 or better. Zeros if there are no negatives; empty if no positives.
 
+    Raises:
+        ValueError: if the margin is negative.
+
     Example:
         >>> violations(torch.tensor([2.0, 0.0]), torch.tensor([0.5, -3.0]), margin=1.0)
         tensor([0.0000, 1.5000])
     """
+    if not margin >= 0:
+        raise ValueError(f"margin must be >= 0, got {margin}")
     dtype = torch.promote_types(positives.dtype, torch.float32)
     positives, negatives = positives.to(dtype), negatives.to(dtype)
     if positives.numel() * negatives.numel() < sort_from:
@@ -54,7 +60,7 @@ def violations(positives: Tensor, negatives: Tensor, margin: float, sort_from: i
 
 def dense_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
     """`violations` by the table of all pairs: O(P N) time and memory."""
-    return torch.relu((margin - positives).unsqueeze(1) + negatives).sum(dim=1)
+    return torch.relu((margin - positives.double()).unsqueeze(1) + negatives).sum(dim=1).to(positives.dtype)
 
 
 def sorted_violations(positives: Tensor, negatives: Tensor, margin: float) -> Tensor:
@@ -95,9 +101,11 @@ def case_key(case_id: str | int) -> int:
     """A stable key in 0 .. 2^63 - 1 for a case id: integers stay, strings are hashed (BLAKE2b, 63 bits)."""
     if isinstance(case_id, str):
         return int.from_bytes(hashlib.blake2b(case_id.encode(), digest_size=8).digest(), "big") >> 1
+    if isinstance(case_id, bool) or not hasattr(case_id, "__index__"):
+        raise ValueError(f"a case id must be a string or an integer, got {case_id!r}")
     if not 0 <= case_id < 2**63:
         raise ValueError(f"case id {case_id} is outside 0 .. 2^63 - 1")
-    return int(case_id)
+    return operator.index(case_id)
 
 
 class Multipliers:
@@ -139,7 +147,7 @@ class Multipliers:
             ValueError: if two different strings share a key, an id is unknown, or a tensor is not of integers.
         """
         if isinstance(case_ids, Tensor):
-            if case_ids.is_floating_point():
+            if case_ids.is_floating_point() or case_ids.dtype == torch.bool:
                 raise ValueError(f"a tensor of case ids must hold integers, got {case_ids.dtype}")
             case_ids = case_ids.reshape(-1).tolist()
         keys: list[int] = []
@@ -184,8 +192,15 @@ class Multipliers:
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over what `state_dict` gave."""
-        self._values = dict(zip(state["keys"].tolist(), state["values"].tolist(), strict=True))
+        """Take over what `state_dict` gave.
+
+        Raises:
+            ValueError: if a case is unknown, or a multiplier is negative or not finite.
+        """
+        keys, values = self.keys_of(state["keys"]), state["values"].tolist()
+        if any(not (math.isfinite(value) and value >= 0) for value in values):
+            raise ValueError(f"multipliers must be finite and >= 0, got {min(values)} to {max(values)}")
+        self._values = dict(zip(keys, values, strict=True))
 
 
 class PenaltySchedule:
@@ -235,5 +250,14 @@ class PenaltySchedule:
         return {"penalty": self.penalty, "previous_auc": self.previous_auc}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
-        self.penalty, self.previous_auc = state["penalty"], state["previous_auc"]
+        """Take over what `state_dict` gave.
+
+        Raises:
+            ValueError: if the penalty is not finite, not above 0 or above the cap, or the AUC is outside [0, 1].
+        """
+        penalty, previous = state["penalty"], state["previous_auc"]
+        if not (math.isfinite(penalty) and 0 < penalty <= self.cap):
+            raise ValueError(f"penalty must be finite, > 0 and at most {self.cap}, got {penalty}")
+        if previous is not None and not 0.0 <= previous <= 1.0:
+            raise ValueError(f"validation AUC must be within [0, 1], got {previous}")
+        self.penalty, self.previous_auc = penalty, previous

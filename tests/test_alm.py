@@ -93,6 +93,27 @@ def test_gradcheck_away_from_the_kinks(way: Violations) -> None:
     assert torch.autograd.gradcheck(lambda a, b: way(a, b, 1.0), (p, n))
 
 
+tenths = st.lists(st.integers(-40, 40).map(lambda tenth: tenth / 10), min_size=1, max_size=9)
+
+
+@given(positives=tenths, negatives=tenths, margin=st.sampled_from([0.0, 0.3, 1.0]))
+def test_both_ways_see_the_same_ties_in_float32(positives: list[float], negatives: list[float], margin: float) -> None:
+    """A tenth is no binary number: only arithmetic that does not round gives one gradient at a tie."""
+    found: list[list[Tensor]] = []
+    for way in (dense_violations, sorted_violations):
+        p, n = (torch.tensor(values, requires_grad=True) for values in (positives, negatives))
+        amounts = way(p, n, margin)
+        found.append([amounts.detach(), *torch.autograd.grad(amounts.sum(), (p, n))])
+    for dense, by_sorting in zip(*found, strict=True):
+        torch.testing.assert_close(by_sorting, dense, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan])
+def test_a_margin_below_zero_is_refused(margin: float) -> None:
+    with pytest.raises(ValueError, match="margin must be >= 0"):
+        violations(torch.zeros(1), torch.zeros(1), margin)
+
+
 @given(positives=scores.filter(bool), negatives=scores, margin=margins, shift=st.integers(-8, 8))
 def test_violations_ignore_a_common_shift_and_grow_with_the_margin(
     positives: list[float], negatives: list[float], margin: float, shift: int
@@ -318,9 +339,32 @@ def test_a_training_set_has_no_case_twice(ids: list[str], named: str) -> None:
         Multipliers(ids)
 
 
-def test_float_tensors_are_no_ids() -> None:
-    with pytest.raises(ValueError, match="integers"):
-        Multipliers().of(torch.tensor([1.5]))
+@pytest.mark.parametrize("ids", [torch.tensor([1.5]), torch.tensor([True]), [1.5], [True], [None]])
+def test_what_is_neither_text_nor_a_whole_number_is_no_id(ids: list[str] | Tensor) -> None:
+    with pytest.raises(ValueError, match=r"must (hold|be a string or an) integer"):
+        Multipliers().of(ids)
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "message"),
+    [([3], [1.0], "none of the 2 training cases"), ([1], [-0.5], "finite and >= 0"), ([1], [math.nan], "finite")],
+)
+def test_a_state_that_cannot_be_is_refused(keys: list[int], values: list[float], message: str) -> None:
+    multipliers = Multipliers([1, 2])
+    multipliers.add([2], [0.25])
+    with pytest.raises(ValueError, match=message):
+        multipliers.load_state_dict({"keys": torch.tensor(keys), "values": torch.tensor(values)})
+    assert multipliers.of([1, 2]).tolist() == [0.0, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("penalty", "previous"), [(math.nan, None), (math.inf, None), (0.0, None), (5.0, None), (0.3, 1.5), (0.3, math.nan)]
+)
+def test_a_penalty_that_cannot_be_is_refused(penalty: float, previous: float | None) -> None:
+    schedule = PenaltySchedule(0.2, 3.0, cap=1.0)
+    with pytest.raises(ValueError, match=r"penalty must be|AUC must be"):
+        schedule.load_state_dict({"penalty": penalty, "previous_auc": previous})
+    assert schedule.state_dict() == {"penalty": 0.2, "previous_auc": None}
 
 
 def test_multipliers_survive_their_state() -> None:

@@ -2,7 +2,7 @@
 
     python tools/bench.py [method|statistics|trainer ...]
 
-Prints a table and writes bench.json, a list of {name, ours, reference, ratio, goal, met, unit, comparison}.
+Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal, met, unit, comparison}.
 """
 
 import json
@@ -36,7 +36,11 @@ def main() -> None:
         for row in PARTS[name]():
             print(line(row), flush=True)
             rows.append(row)
-    Path("bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+    if len(names) < len(PARTS):
+        return
+    (Path(__file__).parents[1] / "bench.json").write_text(
+        json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

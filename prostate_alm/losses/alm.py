@@ -16,7 +16,7 @@ from torch.nn.modules.loss import _Loss  # pyright: ignore[reportPrivateUsage]  
 from prostate_alm.alm import CaseIds, Multipliers, PenaltySchedule, constraint_term, violations
 from prostate_alm.errors import NotFiniteError
 from prostate_alm.losses._binary import checked
-from prostate_alm.losses.gather import gather_batch
+from prostate_alm.losses.gather import gather_batch, refuse_batch
 from prostate_alm.losses.weighted import class_counts
 
 
@@ -55,17 +55,18 @@ class ALMLoss(_Loss):
         penalty: mu(0) > 0. The paper's grid: 0.2, 0.3.
         growth: rho > 1. The paper's grid: 2, 3, 4.
         penalty_cap: largest mu; None (default) leaves it unbounded, as in the paper.
-        cases: (case id, label) of the whole training set, with both classes; any other id is then refused. None
-            (default) takes ids as they come.
+        cases: (case id, label) of the whole training set, with both classes; any other id or label is then refused.
+            None (default) takes ids as they come.
 
     Shapes:
         input: (B,) or (B, 1); target: the same; output: scalar.
 
     Raises:
         ValueError: for a parameter outside its range, training cases of one class, wrong shapes, labels outside
-            {0, 1}, unknown ids, or a base loss that gives no scalar.
+            {0, 1} or other than in `cases`, unknown ids, or a base loss that gives no scalar.
         NotFiniteError: a ValueError too; if logits or loss are NaN or infinite; names the penalty.
-        RuntimeError: from `forward` and `raise_multipliers`, if no case ids were bound for this batch.
+        RuntimeError: from `forward` and `raise_multipliers`, if no case ids were bound for this batch, or another rank
+            has refused its batch.
 
     Example:
         >>> from prostate_alm.losses import BCELoss
@@ -101,6 +102,10 @@ class ALMLoss(_Loss):
         self.margin = margin
         self.multipliers = Multipliers(None if cases is None else [case_id for case_id, _ in cases])
         self.schedule = PenaltySchedule(penalty, growth, penalty_cap)
+        self._labels: dict[int, int] | None = None
+        if cases is not None:
+            keys = self.multipliers.keys_of([case_id for case_id, _ in cases])
+            self._labels = dict(zip(keys, [int(label) for _, label in cases], strict=True))
         self._keys: list[int] | None = None
         self._padding: list[bool] | None = None
 
@@ -115,6 +120,7 @@ class ALMLoss(_Loss):
         Raises:
             ValueError: for an unknown id, or another number of marks than of ids.
         """
+        self._keys = self._padding = None
         keys = self.multipliers.keys_of(case_ids)
         marks = None if padding is None else [bool(mark) for mark in padding]
         if marks is not None and len(marks) != len(keys):
@@ -168,6 +174,15 @@ class ALMLoss(_Loss):
 
     def _batch(self, input: Tensor, target: Tensor) -> _Batch:
         try:
+            logits, labels, keys = self._own(input, target)
+        except (ValueError, RuntimeError):
+            refuse_batch(input.device)
+            raise
+        return _Batch(*gather_batch(logits, labels, keys, self._padding))
+
+    def _own(self, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+        """This rank's logits, labels and keys, checked."""
+        try:
             logits, labels = checked(input, target)
         except NotFiniteError as error:
             raise NotFiniteError(f"{error}, {self._remedy}") from None
@@ -175,7 +190,11 @@ class ALMLoss(_Loss):
             raise RuntimeError("no case ids are bound: call bind(case_ids) before each training batch")
         if len(self._keys) != len(logits):
             raise RuntimeError(f"{len(self._keys)} case ids are bound, but the batch has {len(logits)} cases")
-        return _Batch(*gather_batch(logits, labels, self._keys, self._padding))
+        if self._labels is not None:
+            for key, label in zip(self._keys, labels.tolist(), strict=True):
+                if self._labels[key] != label:
+                    raise ValueError(f"the case with key {key} has label {label:g} here, {self._labels[key]} in cases")
+        return logits, labels, self._keys
 
     def _require(self, finite: bool) -> None:
         if not finite:

@@ -14,13 +14,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+REFUSED = -1  # instead of a number of cases
+
 
 def gather_batch(
     logits: Tensor, labels: Tensor, keys: list[int], padding: list[bool] | None = None
 ) -> tuple[Tensor, Tensor, list[int]]:
     """The cases of all ranks in the order of the ranks, without padding; in one process the batch without padding.
 
-    Call it on every rank, as often and in the same order; a rank may have fewer cases than another, or none.
+    Call it on every rank, as often and in the same order; a rank may have fewer cases than another, or none. A rank
+    that cannot calls `refuse_batch` instead.
 
     Args:
         logits: (B,) of this rank; gradients flow back from every rank.
@@ -30,15 +33,38 @@ def gather_batch(
 
     Returns:
         Logits, labels and keys of the global batch.
+
+    Raises:
+        RuntimeError: if another rank has refused its batch.
     """
     if padding is not None:
         kept = [place for place, mark in enumerate(padding) if not mark]
         logits, labels, keys = logits[kept], labels[kept], [keys[place] for place in kept]
-    if not (dist.is_available() and dist.is_initialized()):
+    if not _distributed():
         return logits, labels, keys
-    sizes = [int(size) for size in _all_gather(torch.tensor([len(keys)], device=logits.device))]
+    sizes, graphs = _announce(len(keys), logits.requires_grad, logits.device)
+    if REFUSED in sizes:
+        raise RuntimeError(f"rank {sizes.index(REFUSED)} has refused its batch; its own message says why")
+    if any(graphs) and not logits.requires_grad:
+        logits = logits.detach().requires_grad_()  # every rank takes part in the backward
     known = _rows(torch.tensor(keys, dtype=torch.int64, device=logits.device), sizes)
     return _rows(logits, sizes), _rows(labels, sizes), [int(key) for key in known.tolist()]
+
+
+def refuse_batch(device: torch.device) -> None:
+    """Tell the other ranks, who would wait for ever in `gather_batch`; nothing in one process."""
+    if _distributed():
+        _announce(REFUSED, False, device)
+
+
+def _distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _announce(size: int, graph: bool, device: torch.device) -> tuple[list[int], list[bool]]:
+    """How many cases every rank has, and whether its logits carry a graph."""
+    said = _all_gather(torch.tensor([size, int(graph)], device=device)).tolist()
+    return [int(size) for size, _ in said], [bool(graph) for _, graph in said]
 
 
 def _rows(values: Tensor, sizes: list[int]) -> Tensor:

@@ -62,5 +62,5 @@ def log_odds(probability: float) -> float:
 
 def root(rising: Callable[[float], float], low: float, high: float) -> float:
     """Where a rising function is 0, between two places of opposite sign (Brent 1973)."""
-    place, _ = brentq(rising, low, high, full_output=True)
+    place, _ = brentq(rising, low, high, maxiter=2000, full_output=True)  # 2,000 halve even 1e300
     return float(place)

@@ -66,7 +66,7 @@ def fpr_at_tpr(logits: Scores, labels: Scores, tpr: float | Fraction = 0.95) -> 
     if not 0 < share <= 1:
         raise ValueError(f"tpr {tpr} is outside (0, 1]")
     ranked = checked(logits, labels)
-    return _oracle(f"FPR@{float(100 * share):g}%TPR", ranked, math.floor(ranked.n1 * (1 - share)))
+    return _oracle(f"FPR@{float(100 * share):.12g}%TPR", ranked, math.floor(ranked.n1 * (1 - share)))
 
 
 def threshold_at_fn(logits: Scores, labels: Scores, misses: int = 0) -> Figure:

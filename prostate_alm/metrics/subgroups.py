@@ -50,7 +50,7 @@ def by_subgroup(
         Subgroups in the order of their names; none if there are no cases.
 
     Raises:
-        ValueError: if there is not one group per case, `minimum` is below 1, the threshold is NaN, or shapes, labels
+        ValueError: if there is not one group per case, a group is neither text nor None, `minimum` is below 1, the threshold is NaN, or shapes, labels
             or logits are not as said.
 
     Example:
@@ -66,6 +66,9 @@ def by_subgroup(
     ranked = checked(logits, labels)
     if len(groups) != len(ranked.logits):
         raise ValueError(f"{len(ranked.logits)} logits but {len(groups)} groups; give one group per logit")
+    for group in groups:
+        if group is not None and not isinstance(group, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"a group must be text or None, got {group!r}; a number needs a name, as in '3 T'")
     names = np.array([group or UNKNOWN for group in groups], dtype=object)
     subgroups: list[Subgroup] = []
     for name in sorted(set(names)):

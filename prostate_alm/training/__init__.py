@@ -12,7 +12,7 @@ from prostate_alm.training.evaluation import (
     require_labels,
     save_threshold,
 )
-from prostate_alm.training.handlers import ALMHandler, SeedEpoch
+from prostate_alm.training.handlers import ALMHandler, NonNegative, SeedEpoch
 from prostate_alm.training.inferer import AutocastInferer
 from prostate_alm.training.metric_handlers import FPRAtFN, FPRAtTPR
 from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, train_member
@@ -28,6 +28,7 @@ __all__ = [
     "FPRAtFN",
     "FPRAtTPR",
     "MemberTask",
+    "NonNegative",
     "SeedEpoch",
     "StageCheckpoint",
     "TrainingSettings",

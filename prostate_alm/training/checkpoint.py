@@ -81,7 +81,9 @@ class StageCheckpoint:
     def _resume(self, engine: Engine) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._started = time.monotonic()
-        self._identity = stage_identity(cast(Trainer, engine), self.parts, self.data)
+        self._identity = stage_identity(
+            cast(Trainer, engine), self.parts, self.data, f"{self.metric} {self.smaller_is_better}"
+        )
         path = self.folder / STATE
         if not path.is_file():
             return
@@ -106,11 +108,16 @@ class StageCheckpoint:
         if not self._validated:
             return
         self._validated = False
+        if self.metric not in self.evaluator.state.metrics:
+            found = ", ".join(self.evaluator.state.metrics)
+            raise UsageError(f"the evaluator has no metric {self.metric!r} to select on, only {found}")
         epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[self.metric])
         scalars = {name: float(value) for name, value in engine.state.metrics.items()}
-        scalars = {self.metric: value, **scalars}
         if not all(map(math.isfinite, scalars.values())):
             raise UsageError(f"training diverged in epoch {epoch} ({scalars}): lower learning_rate and train anew")
+        if not math.isfinite(value):
+            raise UsageError(f"{self.metric} is undefined in epoch {epoch}: it needs validation cases of both classes")
+        scalars = {self.metric: value, **scalars}
         self.history.append({"epoch": epoch, **scalars})
         if value < self.best_metric if self.smaller_is_better else value > self.best_metric:
             self.best_metric, self.best_epoch = value, epoch

@@ -66,7 +66,7 @@ class TrainingSettings:
 
 BASE_ONLY = frozenset(("max_epochs", "patience"))
 """Config ids that end the base stage alone: continued and ALM run for a fixed number of epochs, never stopped early."""
-WHOLE = frozenset(("inferer", "loss", "network", "optimizer", "preprocessing"))
+WHOLE = frozenset(("base_loss", "inferer", "loss", "network", "optimizer", "preprocessing"))
 """Config ids whose parts may be overridden, such as `optimizer::lr`, but not the whole."""
 
 
@@ -125,7 +125,7 @@ def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
     for key in settings.overrides:
         if re.split("::|#", key)[0] in RESERVED:
             raise UsageError(f"{key} is set by the run itself and cannot be overridden")
-        if key in WHOLE:
+        if key in WHOLE or re.split("::|#", key)[-1] == "_target_":
             raise UsageError(f"{key} cannot be replaced as a whole; override its parts, or choose another --loss")
         if key not in parser:
             raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")

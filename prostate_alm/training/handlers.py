@@ -8,6 +8,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator, Trainer
 from monai.engines.utils import IterationEvents
 
+from prostate_alm.errors import UsageError
 from prostate_alm.losses import ALMLoss
 from prostate_alm.training.data import draw_seed
 
@@ -17,26 +18,33 @@ class ALMHandler:
 
     Binds the batch's case ids before the loss, raises the multipliers once after backward, and raises the penalty
     after every validation whose AUC fell. Every epoch it writes into `trainer.state.metrics`: `penalty` (of the epoch
-    that ended), `largest_multiplier`, `mean_violation` and `satisfied_share` (of the positives, those that beat every
-    negative of their batch).
+    that ended), `largest_multiplier`, `mean_violation` and `satisfied_share` (of the positives, those that no negative
+    of their batch comes near by less than the margin).
 
     Args:
         loss: the trainer's loss.
         evaluator: the validation evaluator, run once per epoch.
         auc_name: name of the validation AUC among the evaluator's metrics.
         case_id_key: key of the case ids in a batch.
+        padding_key: key of the marks of a distributed sampler's duplicates, if a batch has them.
 
     Reference:
         arXiv:2102.12894, Algorithm 1.
     """
 
     def __init__(
-        self, loss: ALMLoss, evaluator: Evaluator, auc_name: str = "val_auc", case_id_key: str = "case_id"
+        self,
+        loss: ALMLoss,
+        evaluator: Evaluator,
+        auc_name: str = "val_auc",
+        case_id_key: str = "case_id",
+        padding_key: str = "padding",
     ) -> None:
         self.loss = loss
         self.evaluator = evaluator
         self.auc_name = auc_name
         self.case_id_key = case_id_key
+        self.padding_key = padding_key
         self._violations: list[torch.Tensor] = []
 
     def attach(self, engine: Trainer) -> None:
@@ -50,7 +58,8 @@ class ALMHandler:
         self._violations.clear()
 
     def _bind(self, engine: Engine) -> None:
-        self.loss.bind(_mapping(engine.state.batch)[self.case_id_key])
+        batch = _mapping(engine.state.batch)
+        self.loss.bind(batch[self.case_id_key], padding=batch.get(self.padding_key))
 
     def _raise_multipliers(self, engine: Engine) -> None:
         output = _mapping(engine.state.output)
@@ -67,11 +76,38 @@ class ALMHandler:
             "satisfied_share": float((amounts == 0).double().mean()) if amounts.numel() else 1.0,
         }
         self._violations.clear()
+        if self.auc_name not in evaluator.state.metrics:
+            raise UsageError(f"the penalty needs the metric {self.auc_name!r}, the evaluator has none of this name")
         self.loss.raise_penalty(float(evaluator.state.metrics[self.auc_name]))
 
 
 def _mapping(content: Any) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], content)
+
+
+class NonNegative:
+    """Keeps a trained parameter at 0 or above, after every iteration: the alpha of MONAI's `AUCMLoss`.
+
+    The saddle point of the AUC margin loss is over alpha >= 0; below 0 it would pull well separated classes together.
+
+    Args:
+        parameter: what is kept.
+
+    Reference:
+        Yuan et al. 2021, Large-scale robust deep AUC maximization.
+    """
+
+    def __init__(self, parameter: torch.nn.Parameter) -> None:
+        self.parameter = parameter
+
+    def attach(self, engine: Engine) -> None:
+        """Register on the trainer."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, _engine: Engine) -> None:
+        """Clamp."""
+        with torch.no_grad():
+            self.parameter.clamp_(min=0.0)
 
 
 class SeedEpoch:

@@ -9,7 +9,7 @@ from monai.engines import Trainer
 from torch import nn
 
 
-def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any) -> dict[str, str]:
+def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any, selection: str) -> dict[str, str]:
     """Hashes of everything that determines a stage but for its length; call it before the first step.
 
     Args:
@@ -17,13 +17,19 @@ def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any) -> dic
         parts: `network` with its first weights, which stand for architecture, seed and checkpoint; optimizer, loss and
             so on, whose settings are read off.
         data: cases and labels, anything that JSON or `str` can write down.
+        selection: what the best epoch is chosen by.
 
     Returns:
         `data`, `first weights` and `settings`, each a hash.
     """
     loader = trainer.data_loader
     sampler = getattr(loader, "sampler", None)
-    settings = [getattr(loader, "batch_size", None), getattr(sampler, "seed", None), *map(_settings, parts.values())]
+    settings = [
+        selection,
+        getattr(loader, "batch_size", None),
+        getattr(sampler, "seed", None),
+        *map(_settings, parts.values()),
+    ]
     weights = hashlib.sha256()
     for name, value in sorted(parts["network"].state_dict().items()):
         weights.update(name.encode())
@@ -32,8 +38,16 @@ def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any) -> dic
 
 
 def _settings(part: Any) -> str:
-    """A loss says its parameters in its representation, an optimizer in its defaults."""
-    return str(part) if isinstance(part, nn.Module) else f"{type(part).__name__} {getattr(part, 'defaults', '')}"
+    """A module says its parameters in its representation or in plain attributes, an optimizer in its groups."""
+    if isinstance(part, nn.Module):
+        plain = {name: value for name, value in vars(part).items() if isinstance(value, bool | int | float | str)}
+        return f"{part} {sorted((plain | {'training': None}).items())}"
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in _groups(part)]
+    return f"{type(part).__name__} {groups}"
+
+
+def _groups(part: Any) -> list[dict[str, Any]]:
+    return getattr(part, "param_groups", [])
 
 
 def _digest(content: Any) -> str:

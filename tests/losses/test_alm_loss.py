@@ -326,6 +326,13 @@ def test_only_training_cases_are_taken() -> None:
         loss.bind(["a", "d"])
 
 
+def test_a_label_against_the_training_set_is_refused() -> None:
+    loss = ALMLoss(BCELoss(), cases=[(1, 1), (2, 0)])
+    loss.bind([2, 1])
+    with pytest.raises(ValueError, match="key 2 has label 1 here, 0 in cases"):
+        loss(torch.zeros(2), torch.tensor([1, 0]))
+
+
 @pytest.mark.parametrize("labels", [[0, 0], [1, 1], []])
 def test_a_training_set_without_a_class_is_refused(labels: list[int]) -> None:
     with pytest.raises(ValueError, match=rf"needs both classes, got {labels.count(0)} negatives"):

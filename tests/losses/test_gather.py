@@ -13,7 +13,8 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from prostate_alm.losses import ALMLoss, BCELoss, MBAUCLoss, MSFELoss
+from prostate_alm.errors import NotFiniteError
+from prostate_alm.losses import ALMLoss, BCELoss, MBAUCLoss, MSFELoss, gather
 from prostate_alm.losses.gather import gather_batch
 
 LABELS = [1, 0, 0, 1, 0, 1, 0, 0, 0, 1]
@@ -59,17 +60,40 @@ def two_steps(model: nn.Module, base: str, places: list[int], padding: int) -> d
     return {"loss": value.detach(), "gradients": gradients, "state": loss.state_dict()["_extra_state"]}
 
 
+def refusals(rank: int) -> list[str]:
+    """What either rank says of a batch that one of them cannot take."""
+    said: list[str] = []
+    for broken, labels in ((torch.tensor([0.0, torch.nan]), [1.0, 0.0]), (torch.zeros(2), [1.0, 2.0])):
+        loss = ALMLoss(BCELoss())
+        loss.bind([1, 2])
+        try:
+            loss(broken if rank else torch.zeros(2), torch.tensor(labels if rank else [1.0, 0.0]))
+        except (ValueError, RuntimeError) as error:
+            said.append(str(error))
+    return said
+
+
+def without_graph(rank: int) -> list[float]:
+    """The gradient where rank 1 has no case and no graph."""
+    logits = torch.tensor([0.0, 0.5], requires_grad=True) if rank == 0 else torch.zeros(0)
+    loss = ALMLoss(BCELoss())
+    loss.bind([1, 2] if rank == 0 else [])
+    loss(logits, torch.tensor([1.0, 0.0]) if rank == 0 else torch.zeros(0)).backward()
+    return [] if logits.grad is None else logits.grad.tolist()
+
+
 def work(rank: int, port: int, folder: str) -> None:
     """One of two processes."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=2)
     try:
-        results = {
+        results: dict[str, Any] = {
             f"{deal}, {base}": two_steps(DistributedDataParallel(network()), base, *DEALS[deal][rank])
             for deal in DEALS
             for base in BASES
         }
+        results |= {"refusals": refusals(rank), "without graph": without_graph(rank)}
     finally:
         dist.destroy_process_group()
     torch.save(results, Path(folder) / f"{rank}.pt")
@@ -102,12 +126,37 @@ def test_two_processes_are_one_with_the_whole_batch(ranks: list[dict[str, Any]],
     assert bool((first["values"] > 0).all())
 
 
+def test_a_rank_that_refuses_its_batch_does_not_keep_the_others_waiting(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["refusals"] == ["rank 1 has refused its batch; its own message says why"] * 2
+    assert "got nan at position 1" in ranks[1]["refusals"][0]
+    assert "labels must be 0 or 1, got 2.0" in ranks[1]["refusals"][1]
+
+
+def test_a_rank_without_cases_or_graph_takes_part(ranks: list[dict[str, Any]]) -> None:
+    logits = torch.tensor([0.0, 0.5], requires_grad=True)
+    loss = ALMLoss(BCELoss())
+    loss.bind([1, 2])
+    loss(logits, torch.tensor([1.0, 0.0])).backward()
+    assert logits.grad is not None
+    assert ranks[0]["without graph"] == pytest.approx([2 * slope for slope in logits.grad.tolist()])  # of two ranks
+    assert ranks[1]["without graph"] == []
+
+
 def test_a_group_of_one_is_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     whole = two_steps(network(), "msfe", WHOLE, 0)
     dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1)
     try:
         alone = two_steps(network(), "msfe", WHOLE, 0)
+        loss = ALMLoss(BCELoss())
+        loss.bind([1, 2])
+        with pytest.raises(NotFiniteError):
+            loss(torch.tensor([0.0, torch.nan]), torch.tensor([1, 0]))
+        monkeypatch.setattr(gather, "_announce", lambda *_: ([2, gather.REFUSED], [True, False]))
+        with pytest.raises(RuntimeError, match="rank 1 has refused"):
+            loss(torch.zeros(2), torch.tensor([1, 0]))
+        monkeypatch.setattr(gather, "_announce", lambda *_: ([2], [True]))
+        assert bool(loss(torch.zeros(2), torch.tensor([1, 0])).requires_grad)
     finally:
         dist.destroy_process_group()
     torch.testing.assert_close(alone, whole, rtol=0, atol=0)

@@ -265,3 +265,8 @@ def test_a_prevalence_outside_its_range_is_refused(wrong):
     for pair in ((wrong, 0.5), (0.5, wrong)):
         with pytest.raises(ValueError, match=r"outside \(0, 1\)"):
             recalibrated([0.0], calibrated_prevalence=pair[0], prevalence=pair[1])
+
+
+def test_an_absurd_outlier_still_has_an_intercept():
+    figure = calibration([1e119, 0.0, 1.0, -1.0], [1, 0, 1, 0]).intercept
+    assert figure.value is not None

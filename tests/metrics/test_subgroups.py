@@ -82,3 +82,9 @@ def test_a_minimum_below_one_is_refused(minimum):
 def test_a_threshold_of_nan_is_refused_even_without_cases():
     with pytest.raises(ValueError, match="NaN"):
         by_subgroup([], [], [], threshold=math.nan)
+
+
+@pytest.mark.parametrize("group", [0, 3.0])
+def test_a_group_that_is_no_text_is_refused(group):
+    with pytest.raises(ValueError, match=f"must be text or None, got {group}"):
+        by_subgroup([1.0, 0.0], [1, 0], ["A", group], 0.5)

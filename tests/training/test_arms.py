@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from ignite.engine import Engine
 from monai.losses import AUCMLoss
 
 from prostate_alm.bundle import run_workflow
 from prostate_alm.errors import NotFiniteError, UsageError
 from prostate_alm.losses import BASE_LOSSES, NEVER_CONSTRAINED, BCELoss
-from prostate_alm.training import ARMS, TrainingSettings, label_columns, train
+from prostate_alm.training import ARMS, NonNegative, TrainingSettings, label_columns, train
 
 SHORT: dict[str, Any] = {"members": 1, "epochs": 1, "constrained_epochs": 1}
 
@@ -52,6 +53,18 @@ def test_aucm_is_an_arm_of_the_same_trainer(tiny_run: tiny.Run, fresh: Path) -> 
     assert [group.get("maximize") for group in state["optimizer"]["param_groups"]] == [False, False, True]
 
 
+def test_alpha_stays_at_zero_where_the_classes_are_apart_by_more_than_the_margin() -> None:
+    loss = AUCMLoss()
+    optimizer = torch.optim.SGD([{"params": [loss.alpha], "maximize": True}], lr=0.1)
+    engine = Engine(lambda _engine, _batch: optimizer.step())
+    NonNegative(loss.alpha).attach(engine)
+    for logits, apart in (([3.0, -2.0], True), ([0.1, 0.0], False)):
+        optimizer.zero_grad()
+        loss(torch.tensor(logits)[:, None], torch.tensor([[1], [0]])).backward()
+        engine.run([0])
+        assert (float(loss.alpha.detach()) == 0) == apart
+
+
 def test_aucm_without_alm_is_the_main_arm() -> None:
     assert TrainingSettings(alm=False, aucm=True).arms == ("base", "continued", "aucm")
     assert set(TrainingSettings(aucm=True).arms) == set(ARMS)
@@ -78,6 +91,9 @@ def test_the_parameters_of_a_base_loss_can_be_set(loss: str, tiny_run: tiny.Run,
     assert result(fresh / "five", "base")["weights_sha256"] != result(fresh / "two", "base")["weights_sha256"]
     with pytest.raises(UsageError, match="base_loss::gama is no key"):
         train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(loss=loss, overrides={"base_loss::gama": 1}))
+    for key in ("base_loss", "base_loss::_target_"):
+        with pytest.raises(UsageError, match=f"{key} cannot be replaced"):
+            train(tiny_run.cohort.folder, fresh, tiny.BUNDLE, tiny.settings(overrides={key: "x"}))
     bad = tiny.settings(loss=loss, alm=False, overrides=tiny.OVERRIDES | {"base_loss::gamma": -1}, **SHORT)
     with pytest.raises(UsageError, match="gamma must be finite and >= 0, got -1"):
         train(tiny_run.cohort.folder, fresh / "bad", tiny.BUNDLE, bad, processes=1)
@@ -100,29 +116,54 @@ def test_a_diverged_network_is_one_line_that_names_the_value(
         run_workflow(tiny.BUNDLE, arms, overrides)
 
 
-def test_a_stage_can_be_selected_on_fpr_at_full_sensitivity(tiny_run: tiny.Run, fresh: Path) -> None:
-    """The bundle's config takes another key metric; the lowest FPR at 0 FN decides, ties to the earliest epoch."""
-    metric = {
-        "_target_": "prostate_alm.training.FPRAtFN",
-        "misses": 0,
-        "output_transform": "$monai.handlers.from_engine(['pred', 'label'])",
-    }
-    overrides = tiny.OVERRIDES | {
+def overlay() -> dict[str, Any]:
+    """The overlay that the method's page prints."""
+    page = (tiny.BUNDLE.parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
+    return json.loads(page.partition("```json")[2].partition("```")[0])
+
+
+def places(tiny_run: tiny.Run, out: Path) -> dict[str, Any]:
+    return tiny.OVERRIDES | {
         "dataset_dir": str(tiny_run.cohort.folder),
-        "output_dir": str(fresh),
-        "cache_dir": str(fresh / "cache"),
-        "max_epochs": 6,
+        "output_dir": str(out),
+        "cache_dir": str(out / "cache"),
+        "start_from": str(tiny_run.folder / "members/00/base/model.pt"),
+        "max_epochs": 4,
         "learning_rate": 0.03,
-        "validate::key_metric::val_fpr": metric,
-        "train::handlers#2::metric": "val_fpr",
-        "train::handlers#2::smaller_is_better": True,
     }
-    run_workflow(tiny.BUNDLE, ["train"], overrides)
+
+
+@pytest.mark.parametrize("arm", ["base", "alm"])
+def test_a_stage_can_be_selected_on_fpr_at_full_sensitivity(arm: str, tiny_run: tiny.Run, fresh: Path) -> None:
+    """The lowest FPR at 0 FN decides, ties to the earliest epoch; the penalty still follows the AUC."""
+    run_workflow(tiny.BUNDLE, ARMS[arm], places(tiny_run, fresh) | overlay())
     made = json.loads((fresh / "result.json").read_text())
     rates = [row["val_fpr"] for row in made["history"]]
     assert all(0 <= rate <= 1 for rate in rates)
     assert made["best_metric"] == min(rates)
     assert made["best_epoch"] == 1 + rates.index(min(rates))
+
+
+def test_a_stage_is_not_resumed_under_another_metric_or_loss(tiny_run: tiny.Run, fresh: Path) -> None:
+    given = places(tiny_run, fresh) | {"max_epochs": 2}
+    run_workflow(tiny.BUNDLE, ARMS["aucm"], given)
+    for change in (overlay(), {"aucm_loss::margin": 5.0}, {"optimizer::params#2::maximize": False}):
+        with pytest.raises(UsageError, match="holds a stage of other settings"):
+            run_workflow(tiny.BUNDLE, ARMS["aucm"], given | {"max_epochs": 3} | change)
+
+
+def test_a_metric_that_is_not_there_is_named(tiny_run: tiny.Run, fresh: Path) -> None:
+    with pytest.raises(UsageError, match="no metric 'val_foo' to select on, only val_auc"):
+        run_workflow(tiny.BUNDLE, ["train"], places(tiny_run, fresh) | {"train::handlers#2::metric": "val_foo"})
+    renamed = {"train::handlers#3::auc_name": "val_foo"}
+    with pytest.raises(UsageError, match="the penalty needs the metric 'val_foo'"):
+        run_workflow(tiny.BUNDLE, ARMS["alm"], places(tiny_run, fresh / "alm") | renamed)
+
+
+def test_an_undefined_metric_is_not_called_divergence(tiny_run: tiny.Run, fresh: Path) -> None:
+    undefined = overlay() | {"validate::key_metric::val_fpr::misses": 1000}
+    with pytest.raises(UsageError, match="val_fpr is undefined in epoch 1"):
+        run_workflow(tiny.BUNDLE, ["train"], places(tiny_run, fresh) | undefined)
 
 
 def test_labels_become_columns_and_stay_what_they_are() -> None:

@@ -123,3 +123,19 @@ def test_dropout_is_seeded_by_seed_stage_and_epoch() -> None:
     assert len(set(straight)) == 3
     assert draws(1, 1, resume_at=1) == straight[1:]
     assert not set(straight) & {*draws(2, 1), *draws(1, 2)}
+
+
+def test_padding_in_the_batch_reaches_the_loss() -> None:
+    class Bound(ALMLoss):
+        marks: Any = None
+
+        def bind(self, case_ids: Any, padding: Any = None) -> None:
+            self.marks = padding
+            super().bind(case_ids, padding)
+
+    loss = Bound(BCELoss())
+    handler, engine = ALMHandler(loss, scripted_evaluator()), Engine(lambda _engine, _batch: None)  # pyright: ignore[reportArgumentType]
+    for batch, wanted in (({"case_id": [1, 2]}, None), ({"case_id": [1, 2], "padding": [False, True]}, [False, True])):
+        engine.state.batch = batch
+        handler._bind(engine)
+        assert loss.marks == wanted
