@@ -30,8 +30,8 @@ def violations(positives: Tensor, negatives: Tensor, margin: float, sort_from: i
     """How far each positive case is from beating every negative by the margin: q_j >= 0.
 
     Small problems build the table of pairs; from `sort_from` pairs on the positives are sorted and the negatives
-    counted between them, in O((P + N) log P) time and O(P + N) memory. Both work in float64 and give the same values and
-    gradients, ties included (a pair that meets the margin exactly has gradient 0). Can be scripted and compiled.
+    counted between them, in O((P + N) log P) time and O(P + N) memory. Both work in float64 and give the same values
+    and gradients, ties included (a pair that meets the margin exactly has gradient 0). Can be scripted and compiled.
 
     Args:
         positives: logits of the critical class, shape (P,); finite, which is not checked here (`ALMLoss` does).

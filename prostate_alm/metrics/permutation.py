@@ -27,9 +27,9 @@ def paired_permutation(
     """Test whether two models differ in FPR@kFN on the same cases.
 
     d = FPR@kFN of the first minus that of the second. Every permutation swaps the two models' midranks of each case
-    with probability 1/2; p = (1 + those that give a difference at least as far from 0 as d) / (1 + permutations). Midranks
-    are taken within each model over all cases: raw logits of differently scaled models are not exchangeable, and
-    swapping them can reject a true null far too often.
+    with probability 1/2; p = (1 + those that give a difference at least as far from 0 as d) / (1 + permutations).
+    Midranks are taken within each model over all cases: raw logits of differently scaled models are not exchangeable,
+    and swapping them can reject a true null far too often.
 
     Args:
         logits_a: raw outputs of the first model.

@@ -50,8 +50,8 @@ def by_subgroup(
         Subgroups in the order of their names; none if there are no cases.
 
     Raises:
-        ValueError: if there is not one group per case, a group is neither text nor None, `minimum` is below 1, the threshold is NaN, or shapes, labels
-            or logits are not as said.
+        ValueError: if there is not one group per case, a group is neither text nor None, `minimum` is below 1, the
+            threshold is NaN, or shapes, labels or logits are not as said.
 
     Example:
         >>> vendors = by_subgroup([3.0, 1.0, -2.0], [1, 1, 0], ["A", "A", "B"], threshold=0.0, minimum=2)
