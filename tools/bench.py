@@ -2,7 +2,8 @@
 
     python tools/bench.py [method|statistics|trainer ...]
 
-Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal, met, unit, comparison}.
+Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal,
+met, unit, comparison}.
 """
 
 import json
