@@ -5,6 +5,7 @@ copyright = "prostate_alm maintainers, Apache-2.0"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
+html_theme_options = {"page_width": "1180px"}
 html_static_path: list[str] = []
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

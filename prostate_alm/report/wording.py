@@ -6,10 +6,11 @@ from typing import Any
 
 from prostate_alm.figures import Figure
 
-ARM_NAMES = {"base": "Base", "continued": "Continued", "alm": "ALM"}
+ARM_NAMES = {"base": "Base", "continued": "Continued", "alm": "ALM", "aucm": "AUCM"}
 ARM_NOTES = {
     "base": "the base loss alone",
     "continued": "the base loss, trained on as long as ALM",
+    "aucm": "MONAI's AUC margin loss, from the base's checkpoint, as long as ALM",
     "alm": "the base loss with the augmented Lagrangian constraint",
 }
 
