@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, log_expit, logit, ndtr, ndtri
-from scipy.stats import beta, binomtest, rankdata
+from scipy.special import betaincinv, expit, log_expit, logit, ndtr, ndtri
+from scipy.stats import rankdata
 
 CONFIDENCE = 0.95
 
@@ -18,14 +18,16 @@ def midranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def clopper_pearson(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Exact two-sided interval of a proportion (Clopper & Pearson 1934); `total` at least 1."""
-    interval = binomtest(count, total).proportion_ci(confidence_level=confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    """Exact two-sided interval of a proportion (Clopper & Pearson 1934), by beta quantiles; `total` at least 1."""
+    tail = (1 - confidence) / 2
+    low = 0.0 if count == 0 else float(betaincinv(count, total - count + 1, tail))
+    high = 1.0 if count == total else float(betaincinv(count + 1, total - count, 1 - tail))
+    return low, high
 
 
 def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float:
     """Exact one-sided upper bound of a proportion; 1 - (1 - confidence)^(1/total) if `count` is 0."""
-    return 1.0 if count == total else float(beta.ppf(confidence, count + 1, total - count))
+    return 1.0 if count == total else float(betaincinv(count + 1, total - count, confidence))
 
 
 def normal_interval(value: float, deviation: float, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -4,8 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from prostate_alm.metrics import at_threshold
+from prostate_alm.metrics._distributions import clopper_pearson, upper_bound
 
 
 def study(tp, fn, tn, fp):
@@ -55,3 +59,12 @@ def test_a_missing_class_leaves_its_figures_undefined():
 def test_no_threshold_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         at_threshold([1.0], [1], math.nan)
+
+
+@given(total=st.integers(1, 400), data=st.data(), confidence=st.sampled_from([0.9, 0.95, math.sqrt(0.95)]))
+def test_the_exact_interval_is_scipy_s(total, data, confidence):
+    count = data.draw(st.integers(0, total))
+    wanted = binomtest(count, total).proportion_ci(confidence_level=confidence, method="exact")
+    assert clopper_pearson(count, total, confidence) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    one_sided = binomtest(count, total, alternative="less").proportion_ci(confidence_level=confidence, method="exact")
+    assert upper_bound(count, total, confidence) == pytest.approx(one_sided.high, abs=1e-9)
