@@ -40,14 +40,12 @@ def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any, select
 def _settings(part: Any) -> str:
     """A module says its parameters in its representation or in plain attributes, an optimizer in its groups."""
     if isinstance(part, nn.Module):
-        plain = {name: value for name, value in vars(part).items() if isinstance(value, bool | int | float | str)}
-        return f"{part} {sorted((plain | {'training': None}).items())}"
-    groups = [{name: value for name, value in group.items() if name != "params"} for group in _groups(part)]
-    return f"{type(part).__name__} {groups}"
-
-
-def _groups(part: Any) -> list[dict[str, Any]]:
-    return getattr(part, "param_groups", [])
+        kinds = bool | int | float | str
+        plain = {name: value for name, value in vars(part).items() if name != "training" and isinstance(value, kinds)}
+        return f"{part} {sorted(plain.items())}"
+    groups: list[dict[str, Any]] = getattr(part, "param_groups", [])
+    told = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+    return f"{type(part).__name__} {told}"
 
 
 def _digest(content: Any) -> str:
