@@ -56,10 +56,10 @@ class ConvCascade(nn.Sequential):
         layers: list[nn.Module] = []
         size = list(spatial_shape)
         for width, factors in zip(channels, pooling, strict=True):
-            layers += [
+            layers += [  # pooled before ReLU: the same values and gradients as after it, on fewer numbers
                 convolution(in_channels, width, kernel_size, padding=kernel_size // 2),
-                nn.ReLU(),
                 max_pool(tuple(factors)),
+                nn.ReLU(),
             ]
             in_channels = width
             size = [length // factor for length, factor in zip(size, factors, strict=True)]

@@ -22,6 +22,7 @@ def member_data(
     seed: int,
     member: int,
     stage: int,
+    max_shift: int = 3,
     scale: Scale = PAPER,
 ) -> dict[str, CifarDataset]:
     """Datasets `training` (augmented) and `validation` of one member.
@@ -33,12 +34,13 @@ def member_data(
         seed: the run's seed.
         member: the ensemble member.
         stage: number of the training stage, for the augmentation's draws.
+        max_shift: largest shift of the augmentation, in pixels.
         scale: numbers of negatives.
     """
     images = _read_once(folder)
     negative, positive = classes
     split = Protocol((negative, positive), class_ratio, seed, scale).member_split(images.train_labels, member)
-    augmentation = Augmentation(seed * 1000 + member, stage)
+    augmentation = Augmentation(seed * 1000 + member, stage, max_shift)
     return {
         "training": CifarDataset(images.train_images, split.training, augmentation),
         "validation": CifarDataset(images.train_images, split.validation),

@@ -1,172 +1,110 @@
-"""From images to a table's rows: train the members by the bundle, predict the test set once, keep the logits."""
+"""The reproduction: which rows of the paper's tables, carried out as plans over an engine."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
-from monai.bundle.config_parser import ConfigParser
+from prostate_alm.cifar10.measures import TABLES
+from prostate_alm.cifar10.protocol import CLASS_RATIOS, PAPER, Scale
+from prostate_alm.cifar10.results import ArmResult
+from prostate_alm.cifar10.run import Run
+from prostate_alm.cifar10.search import LOSSES, Row, row_plan
+from prostate_alm.cifar10.search import PAPER as PAPER_SETTINGS
+from prostate_alm.cifar10.trainings import Training
+from prostate_alm.errors import UsageError
+from prostate_alm.training import Engine
 
-from prostate_alm.bundle import find_bundle, load_weights
-from prostate_alm.cifar10.data import balanced_test_data
-from prostate_alm.cifar10.dataset import read_batches
-from prostate_alm.cifar10.protocol import PAPER, Protocol, Scale
-from prostate_alm.cifar10.results import ArmResult, content_key, ensemble_of, save_result, stored_result
-from prostate_alm.cifar10.tables import paper_rows
-from prostate_alm.files import lock_folder, output_folder, sha256
-from prostate_alm.losses import BASE_LOSSES
-from prostate_alm.training import COMPARISON, MemberTask, run_tasks, train_member
-from prostate_alm.training.checkpoint import RESULT, WEIGHTS
-
-BUNDLE = "cifar10_alm_classification"
+HYPERPARAMETERS = 8  # the paper's table of them
 
 
 @dataclass(frozen=True)
-class Row:
-    """One loss at one class ratio, all arms.
+class Request:
+    """Which rows, and how large.
 
     Args:
-        loss: as the paper names it, for example `BCE`.
-        class_ratio: for example `"1:9"`.
-        classes: class numbers, negative and positive.
-        members: size of the ensemble.
+        tables: numbers of the paper's tables.
+        settings: `paper` or `search`, see `search.Row`.
+        classes: class numbers, negative and positive; None takes those of the tables.
+        class_ratios: for example `("1:2", "1:9")`.
+        losses: as the paper names them.
+        members: size of the ensembles.
         seed: of splits and every draw.
         scale: numbers of negatives.
-        epochs: most epochs of the base stage; None leaves the bundle's value.
-        constrained_epochs: epochs of the continued and ALM stages; None leaves the bundle's value.
+        common: config id -> value, for every training.
+        constrained_epochs: epochs of all arms but base; None leaves the bundle's number.
     """
 
-    loss: str
-    class_ratio: str
-    classes: tuple[int, int] = (0, 1)
+    tables: tuple[int, ...] = (2,)
+    settings: str = PAPER_SETTINGS
+    classes: tuple[int, int] | None = None
+    class_ratios: tuple[str, ...] = CLASS_RATIOS
+    losses: tuple[str, ...] = LOSSES
     members: int = 10
     seed: int = 0
     scale: Scale = PAPER
-    epochs: int | None = None
+    common: dict[str, Any] = field(default_factory=dict)
     constrained_epochs: int | None = None
 
-    @property
-    def protocol(self) -> Protocol:
-        """The protocol of this row."""
-        return Protocol(self.classes, self.class_ratio, self.seed, self.scale)
+    def rows(self) -> list[Row]:
+        """Every row once, in the paper's order.
+
+        Raises:
+            UsageError: for an unknown table or loss, a class pair or ratio that the protocol refuses, no member.
+        """
+        for loss in self.losses:
+            if loss not in LOSSES:
+                raise UsageError(f"loss {loss!r} is unknown; choose one of {', '.join(LOSSES)}")
+        if self.members < 1:
+            raise UsageError(f"an ensemble needs at least one member, got {self.members}")
+        rows: list[Row] = []
+        for classes in dict.fromkeys(self.classes or _classes(table) for table in self.tables):
+            for class_ratio in self.class_ratios:
+                for loss in self.losses:
+                    training = Training(
+                        loss,
+                        class_ratio,
+                        classes=classes,
+                        seed=self.seed,
+                        scale=self.scale,
+                        common=tuple(sorted(self.common.items())),
+                        constrained_epochs=self.constrained_epochs,
+                    )
+                    _ = training.protocol  # refuses what cannot be drawn
+                    rows.append(Row(training, self.members, self.settings))
+        return rows
 
 
-SMOKE = Row("BCE", "1:2", members=2, epochs=12, constrained_epochs=8)
+SMOKE = Request(class_ratios=("1:2",), losses=("BCE",), members=2, common={"max_epochs": 12}, constrained_epochs=8)
 """Small enough to run while one watches; its figures show that everything runs, not how good the method is."""
 
 
-def reproduce_row(
-    data: Path, out: Path, row: Row, *, processes: int | None = None, progress: Callable[[str], None] = lambda _: None
-) -> list[ArmResult]:
-    """Base, continued and ALM of one row; what `out` already holds is not computed again.
+def reproduce(run: Run, rows: Sequence[Row], engine: Engine) -> list[ArmResult]:
+    """Compute what is missing of every row.
 
-    Args:
-        data: CIFAR10, the official python layout or its tar.gz.
-        out: gets one `.npz` per arm, and the members' files below `work/`.
-        row: what to train.
-        processes: members at a time; None takes the number of cores.
-        progress: called with one line per finished member.
+    Returns:
+        The results of all rows, in the order of the rows.
 
     Raises:
-        NoInputError: if the images cannot be read.
-        OutputError: if `out` cannot be written.
+        as `Run.carry_out`.
     """
-    out = output_folder(out).resolve()
-    bundle = find_bundle(BUNDLE)
-    key = content_key(_parts(data, bundle, row))
-    name = f"{row.loss}_{row.class_ratio.replace(':', '-')}_{'-'.join(map(str, row.classes))}"
-    paths = {arm: out / f"{name}_{arm}.npz" for arm in COMPARISON}
-    with lock_folder(out):
-        stored = [stored_result(path, key=key) for path in paths.values()]
-        found = [result for result in stored if result is not None]
-        if len(found) == len(COMPARISON):
-            return found
-        tasks = [_task(data, bundle, out / "work" / key[:16], row, member) for member in range(row.members)]
-        for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes), start=1):
-            progress(f"{row.loss} {row.class_ratio}: member {folder.name} trained ({count} of {row.members})")
-        results = [_ensemble(data, bundle, tasks, row, arm) for arm in COMPARISON]
-        for result in results:
-            save_result(paths[result.arm], result, key=key)
-    return results
-
-
-def _parts(data: Path, bundle: Path, row: Row) -> dict[str, Any]:
-    """What determines the numbers of a row: images, settings, configs and the modules that compute."""
-    package = Path(__file__).resolve().parents[1]
-    modules = ["alm.py", "networks.py", "losses", "training", "transforms.py", "bundle", "cifar10"]
-    files = [path for name in modules for path in sorted((package / name).rglob("*.py")) or [package / name]]
-    return {
-        "data": read_batches(data).digest(),
-        "row": repr(row),
-        "configs": {path.name: sha256(path) for path in sorted((bundle / "configs").glob("*.json"))},
-        "versions": {name: version(name) for name in ("torch", "monai", "pytorch-ignite", "numpy")},
-        "modules": {path.relative_to(package).as_posix(): sha256(path) for path in files},
-    }
-
-
-def _task(data: Path, bundle: Path, folder: Path, row: Row, member: int) -> MemberTask:
-    overrides: dict[str, Any] = {
-        "dataset_dir": str(data.resolve()),
-        "seed": row.seed,
-        "member": member,
-        "classes": list(row.classes),
-        "class_ratio": row.class_ratio,
-        "scale::training": row.scale.training,
-        "scale::validation": row.scale.validation,
-        "scale::test": row.scale.test,
-        "base_loss": dict(BASE_LOSSES[row.loss.lower()]),
-    }
-    constrained: dict[str, Any] = {} if row.constrained_epochs is None else {"max_epochs": row.constrained_epochs}
-    stage_overrides: dict[str, Mapping[str, Any]] = {
-        "base": {} if row.epochs is None else {"max_epochs": row.epochs},
-        "continued": constrained,
-        "alm": constrained | paper_constraint(row),
-    }
-    return MemberTask(bundle, folder / f"{member:02d}", COMPARISON, overrides, stage_overrides)
-
-
-def paper_constraint(row: Row) -> dict[str, float]:
-    """The paper's mu(0), rho and delta of a row (Table 8)."""
-    for line in paper_rows(8):
-        if (line["class_ratio"], line["loss"], line["alm"]) == (row.class_ratio, row.loss, "true"):
-            return {"penalty": float(line["mu"]), "growth": float(line["rho"]), "margin": float(line["delta"])}
-    raise KeyError(f"the paper has no ALM row for {row.loss} at {row.class_ratio}")
-
-
-def _ensemble(data: Path, bundle: Path, tasks: list[MemberTask], row: Row, arm: str) -> ArmResult:
-    """The mean logits of one arm's members on the test set, which nothing before has looked at."""
-    members = [_predict(data, bundle, task, row, arm, member) for member, task in enumerate(tasks)]
-    results = [json.loads((task.folder / arm / RESULT).read_text(encoding="utf-8")) for task in tasks]
-    details = {
-        "members": row.members,
-        "epochs": [result["epochs"] for result in results],
-        "validation_aucs": [result["best_metric"] for result in results],
-        "penalties_reached": [result["history"][-1].get("penalty") for result in results],
-    }
-    return replace(ensemble_of(members), details=details)
-
-
-@torch.inference_mode()
-def _predict(data: Path, bundle: Path, task: MemberTask, row: Row, arm: str, member: int) -> ArmResult:
-    parser = ConfigParser(config=ConfigParser.load_config_file(str(bundle / "configs" / "train.json")))
-    network = load_weights(parser.get_parsed_content("member_def"), task.folder / arm / WEIGHTS).eval()
-    inferer = parser.get_parsed_content("inferer")
-    dataset = balanced_test_data(str(data.resolve()), row.protocol)
-    batches = np.array_split(np.arange(len(dataset)), max(1, len(dataset) // 250))
-    logits = [inferer(dataset.__getitems__(batch.tolist())["image"], network).reshape(-1) for batch in batches]
-    whole = dataset.__getitems__(list(range(len(dataset))))
-    return ArmResult(
-        class_ratio=row.class_ratio,
-        loss=row.loss,
-        arm=arm,
-        test_logits=torch.cat(logits).numpy(),
-        test_labels=whole["label"].long().numpy(),
-        test_case_ids=whole["case_id"].numpy(),
-        classes=row.classes,
-        seed=row.seed,
-        member=member,
+    products = run.carry_out(
+        engine,
+        lambda lab: [row_plan(row, lab) for row in rows],
+        names=[_name(row) for row in rows],
+        trainings=sum(row.trainings for row in rows),
     )
+    return [result for results in products for result in results]
+
+
+def _name(row: Row) -> str:
+    return f"{row.first.loss} {row.first.class_ratio}, classes {row.first.classes[0]} and {row.first.classes[1]}"
+
+
+def _classes(table: int) -> tuple[int, int]:
+    if table == HYPERPARAMETERS:
+        return TABLES[2].classes
+    if table not in TABLES:
+        raise UsageError(
+            f"table {table} is not reproduced from CIFAR10; choose {', '.join(map(str, TABLES))}, 8 or all"
+        )
+    return TABLES[table].classes

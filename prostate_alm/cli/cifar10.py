@@ -1,16 +1,31 @@
 """`prostate-alm cifar10`: the paper's tables from public images, through the engine that trains a hospital's models."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prostate_alm.cli import console
 from prostate_alm.errors import UsageError
 
+if TYPE_CHECKING:
+    from prostate_alm.cifar10.reproduce import Request
+    from prostate_alm.cifar10.run import Run
+    from prostate_alm.training import Engine
+
 commands = typer.Typer(no_args_is_help=True, help="Reproduce the paper's CIFAR10 tables.")
 
-Table = Annotated[str, typer.Option("--table", metavar="2", help="Which table of the paper.")]
+DATA = Annotated[Path, typer.Option("--data", help="cifar-10-batches-py, its parent, or cifar-10-python.tar.gz.")]
+OUT = Annotated[Path, typer.Option("--out", help="Folder for the results and tables.")]
+
+ENGINE = Annotated[str, typer.Option("--engine", metavar="local|ray", help="What spreads the trainings.")]
+PROCESSES = Annotated[int | None, typer.Option("--processes", help="Trainings at a time, local. [default: the cores]")]
+ADDRESS = Annotated[
+    str | None, typer.Option("--address", help="Of a Ray cluster. [default: a Ray of its own]")
+]
+GPUS = Annotated[float, typer.Option("--gpus-per-task", help="Share of a GPU that a training takes, for Ray.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,24 +40,140 @@ def group() -> None:
 
 @commands.command()
 def reproduce(
-    data: Annotated[Path, typer.Option("--data", help="cifar-10-batches-py, its parent, or cifar-10-python.tar.gz.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results and tables.")],
-    table: Table = "2",
-    smoke: Annotated[bool, typer.Option("--smoke", help="One loss, one ratio, two members, few epochs.")] = False,
-    processes: Annotated[
-        int | None, typer.Option("--processes", help="Members at a time. [default: the cores]")
+    data: DATA,
+    out: OUT,
+    table: Annotated[str, typer.Option("--table", metavar="2|4|5|6|8|all", help="Which table of the paper.")] = "2",
+    search: Annotated[
+        bool, typer.Option("--search", help="Look for the hyper-parameters, instead of the paper's (Table 8).")
+    ] = False,
+    loss: Annotated[list[str] | None, typer.Option("--loss", help="Only this loss; may be repeated.")] = None,
+    ratio: Annotated[list[str] | None, typer.Option("--ratio", help="Only this class ratio; may be repeated.")] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="N,P", help="Another class pair: negative, positive.")
     ] = None,
+    members: Annotated[int, typer.Option("--members", help="Networks in an ensemble.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Of splits and every draw.")] = 0,
+    smoke: Annotated[bool, typer.Option("--smoke", help="One loss, one ratio, two members, few epochs.")] = False,
+    engine: ENGINE = "local",
+    processes: PROCESSES = None,
+    address: ADDRESS = None,
+    gpus_per_task: GPUS = 0.0,
 ) -> None:
-    """Train what is missing, then print the paper's rows beside ours.
+    """Train what is missing, then print the paper's rows beside ours. Stop it at will: run it again to go on.
 
-    Example: prostate-alm cifar10 reproduce --data cifar-10-batches-py --out results/ --table 2 --smoke
+    Example: prostate-alm cifar10 reproduce --data cifar-10-batches-py --out results/ --table 2
     """
-    if table != "2" or not smoke:
-        raise UsageError("this version reproduces Table 2 on a small scale only: give --table 2 --smoke")
-    from prostate_alm.cifar10.reproduce import SMOKE, reproduce_row
+    from prostate_alm.cifar10.reproduce import reproduce as reproduce_rows
     from prostate_alm.cifar10.tables import write_tables
 
-    results = reproduce_row(data, out, SMOKE, processes=processes, progress=console.note)
-    made, text = write_tables(out, results, 2)
-    console.result(text.read_text(encoding="utf-8").rstrip())
-    console.note(f"small scale: shows that everything runs, not how good the method is; also in {made}")
+    request = _request(table, search, loss, ratio, classes, members, seed, smoke)
+    rows = request.rows()
+    with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
+        results = reproduce_rows(run, rows, spread)
+    for number in request.tables:
+        made, text = write_tables(out / request.settings, results, number)
+        console.result(text.read_text(encoding="utf-8").rstrip())
+        console.note(f"also in {made}")
+    if smoke:
+        console.note("small scale: shows that everything runs, not how good the method is")
+
+
+@commands.command()
+def settings(
+    data: DATA,
+    out: OUT,
+    engine: ENGINE = "local",
+    processes: PROCESSES = None,
+    address: ADDRESS = None,
+    gpus_per_task: GPUS = 0.0,
+) -> None:
+    """Choose what all trainings share (network, learning rate, augmentation, epochs), once, on BCE at 1:2.
+
+    Example: prostate-alm cifar10 settings --data cifar-10-batches-py --out results/
+    """
+    from prostate_alm.cifar10.settings import TABLE, markdown, settings_plan, settings_trainings, write_settings
+
+    with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
+        (choices,) = run.carry_out(
+            spread, lambda lab: [settings_plan(lab)], names=["common settings"], trainings=settings_trainings()
+        )
+    console.result(markdown(choices))
+    console.note(f"also in {write_settings(out / TABLE, choices)}")
+
+
+@contextmanager
+def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, Engine]]":
+    """A run whose progress is shown, on an engine that is up."""
+    from prostate_alm.cifar10.run import Run
+
+    with console.trainings() as shown:
+        run = Run(data, out, watch=shown, said=console.note)
+        try:
+            with engine as spread:
+                yield run, spread
+        except KeyboardInterrupt:
+            console.note("stopped; nothing finished is lost. Run the same command again to go on.")
+            raise
+
+
+def _request(
+    table: str,
+    search: bool,
+    losses: list[str] | None,
+    ratios: list[str] | None,
+    classes: str | None,
+    members: int,
+    seed: int,
+    smoke: bool,
+) -> "Request":
+    from dataclasses import replace
+
+    from prostate_alm.cifar10.reproduce import SMOKE, Request
+    from prostate_alm.cifar10.search import PAPER, SEARCH
+
+    tables = (2, 4, 5, 6, *([8] if search else [])) if table == "all" else (_number(table),)
+    if tables == (8,) and not search:
+        raise UsageError("Table 8 is what the search chooses: give --search")
+    request = replace(
+        SMOKE if smoke else Request(members=members),
+        tables=tables,
+        settings=SEARCH if search else PAPER,
+        classes=_pair(classes),
+        seed=seed,
+    )
+    if losses:
+        request = replace(request, losses=tuple(losses))
+    if ratios:
+        request = replace(request, class_ratios=tuple(ratios))
+    return request
+
+
+def _number(table: str) -> int:
+    if not table.isdecimal():
+        raise UsageError(f"table {table!r} is unknown; choose 2, 4, 5, 6, 8 or all")
+    return int(table)
+
+
+def _pair(classes: str | None) -> tuple[int, int] | None:
+    if classes is None:
+        return None
+    parts = classes.split(",")
+    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) < 10 for part in parts):
+        raise UsageError(f"class pair {classes!r} is not two class numbers from 0 to 9; write them as in 0,1")
+    return int(parts[0]), int(parts[1])
+
+
+def _engine(name: str, processes: int | None, address: str | None, gpus_per_task: float) -> "Engine":
+    from prostate_alm.training import LocalEngine
+
+    if processes is not None and processes < 1:
+        raise UsageError(f"--processes must be 1 or more, got {processes}")
+    if name == "local":
+        if address is not None or gpus_per_task:
+            raise UsageError("--address and --gpus-per-task are for --engine ray")
+        return LocalEngine(processes)
+    if name != "ray":
+        raise UsageError(f"engine {name!r} is unknown; choose local or ray")
+    from prostate_alm.training.ray_engine import RayEngine
+
+    return RayEngine(address, gpus_per_task=gpus_per_task)

@@ -1,10 +1,13 @@
 """What every command shares: results on stdout, everything else on stderr, one line for a mistake."""
 
+import math
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +42,34 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def trainings() -> Iterator[Callable[[Any], None]]:
+    """Shows a `cifar10.reproduce.Progress` on stderr: a line that changes, or without a terminal one a minute."""
+    from rich.live import Live
+
+    if stderr.is_terminal:
+        with Live(console=stderr, refresh_per_second=4, transient=True) as live:
+            yield lambda progress: live.update(_in_words(progress))
+        return
+    last = [-math.inf]
+
+    def tell(progress: Any) -> None:
+        if time.monotonic() - last[0] >= 60:
+            last[0] = time.monotonic()
+            note(_in_words(progress))
+
+    yield tell
+
+
+def _in_words(progress: Any) -> str:
+    left = progress.seconds_left
+    words = "" if left is None else f", about {timedelta(seconds=60 * math.ceil(left / 60))} left"
+    return (
+        f"trainings: {progress.done} of {progress.total} done, {progress.running} running, "
+        f"{progress.failed} failed{words}"
+    )
 
 
 def guarded(run: Callable[..., Any]) -> int:

@@ -9,7 +9,7 @@ from prostate_alm.metrics import RocPoints
 from prostate_alm.render.svg import FAINT, INK, drawing, inline_svg, quiet_grid
 
 # told apart by dash and by lightness, so that they survive grey print and colour blindness
-_LINES = (
+LINES = (
     {"color": "#003f7d", "linestyle": "-", "linewidth": 2.4},
     {"color": "#d55e00", "linestyle": (0, (5, 2)), "linewidth": 1.7},
     {"color": "#8a949c", "linestyle": (0, (1, 1.2)), "linewidth": 2.0},
@@ -38,13 +38,13 @@ def roc_plot(curves: Mapping[str, RocPoints], marks: Sequence[Mark] = (), *, tit
     Raises:
         ValueError: if there are more curves or marks than line styles.
     """
-    if len(curves) > len(_LINES) or len(marks) > len(_MARKERS):
-        raise ValueError(f"at most {len(_LINES)} curves and {len(_MARKERS)} marks can be told apart")
+    if len(curves) > len(LINES) or len(marks) > len(_MARKERS):
+        raise ValueError(f"at most {len(LINES)} curves and {len(_MARKERS)} marks can be told apart")
     with drawing("roc", 5.4, 5.4) as figure:
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.7)
         for order, (label, points) in enumerate(curves.items()):
-            axes.plot(*_corners(points), label=label, zorder=9 - order, **_LINES[order])
+            axes.plot(*corners(points), label=label, zorder=9 - order, **LINES[order])
         for marker, mark in zip(_MARKERS, marks, strict=False):
             axes.plot(
                 [mark.fpr], [mark.tpr], marker, label=mark.label, zorder=10, clip_on=False,
@@ -58,8 +58,8 @@ def roc_plot(curves: Mapping[str, RocPoints], marks: Sequence[Mark] = (), *, tit
         return inline_svg(figure, "roc", title)
 
 
-def _corners(points: RocPoints) -> tuple[np.ndarray, np.ndarray]:
-    """The curve without the points on straight stretches: the same line, in fewer bytes."""
+def corners(points: RocPoints) -> tuple[np.ndarray, np.ndarray]:
+    """FPR and TPR of the curve without the points on straight stretches: the same line, in fewer bytes."""
     step_x, step_y = np.diff(points.fpr), np.diff(points.tpr)
     turns = np.abs(step_x[:-1] * step_y[1:] - step_x[1:] * step_y[:-1]) > 1e-15
     kept = np.concatenate(([True], turns, [True]))

@@ -5,15 +5,109 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
-from typing import TypeVar
+from multiprocessing.connection import wait as wait_for_sentinel
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 from prostate_alm.errors import UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class WorkerLostError(UsageError):
+    """A worker died under its task: nothing more can be computed in this run, nothing finished is lost."""
+
+
+class Engine(Protocol):
+    """Where tasks run. A context manager; the futures that are running when it ends are given up."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at a time now; more may be submitted, they wait."""
+        ...
+
+    def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
+        """Run a module-level function on a picklable task, somewhere."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class LocalEngine:
+    """Processes on this machine. They ignore Ctrl-C, which the parent is told, and end with the parent.
+
+    Args:
+        processes: how many tasks at a time; None takes the number of cores. One runs in this process.
+
+    Example:
+        >>> with LocalEngine(processes=1) as engine:
+        ...     engine.submit(abs, -3).result()
+        3
+    """
+
+    def __init__(self, processes: int | None = None) -> None:
+        self.slots = processes or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        """Workers start with the first task."""
+        if self.slots > 1:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_end_with_parent)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop what has not started; after an error do not wait for what has."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=error is None, cancel_futures=True)
+
+    def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
+        """Run a task in a worker, or here and now if there is one process.
+
+        Raises:
+            WorkerLostError: if a worker has died.
+        """
+        if self._pool is None:
+            return _done_here(function, task)
+        try:
+            return self._pool.submit(function, task)
+        except BrokenProcessPool as error:
+            raise _lost() from error
+
+
+def _done_here(function: Callable[[Task], Result], task: Task) -> "Future[Result]":
+    future: Future[Result] = Future()
+    try:
+        future.set_result(function(task))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+def _lost() -> WorkerLostError:
+    return WorkerLostError("a worker process died (out of memory?): run again to go on, with fewer --processes")
+
+
+def outcome(future: "Future[Result]") -> Result:
+    """The result of a finished task.
+
+    Raises:
+        WorkerLostError: if its worker died.
+        Exception: what the task raised.
+    """
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise _lost() from error
 
 
 def run_tasks(
@@ -29,22 +123,20 @@ def run_tasks(
     Raises:
         Exception: the first error of a task; tasks that have not started are dropped.
     """
-    processes = min(processes or os.cpu_count() or 1, len(tasks))
-    if processes <= 1:
-        yield from map(function, tasks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool:
-        try:
-            for future in as_completed([pool.submit(function, task) for task in tasks]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise UsageError(
-                "a worker process died (out of memory?): run again to go on, with fewer --processes"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    waiting = iter(tasks)
+    running: set[Future[Any]] = set()
+    with LocalEngine(min(processes or os.cpu_count() or 1, max(1, len(tasks)))) as engine:
+        while True:
+            while len(running) < engine.slots and (task := next(waiting, _NO_TASK)) is not _NO_TASK:
+                running.add(engine.submit(function, task))  # type: ignore[arg-type]
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield outcome(future)
+
+
+_NO_TASK = object()
 
 
 def _end_with_parent() -> None:
@@ -55,5 +147,5 @@ def _end_with_parent() -> None:
 
 
 def _exit_after(sentinel: int) -> None:
-    wait([sentinel])
+    wait_for_sentinel([sentinel])
     os._exit(1)

@@ -4,7 +4,8 @@ Continued trains exactly as long as ALM, with the same draws, but without the co
 of ALM may be a gain of training longer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,19 +53,35 @@ def train_member(task: MemberTask) -> Path:
     Returns:
         The member's folder.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for arm in task.arms:
-            if not (task.folder / arm / RESULT).is_file():
-                _train_arm(task, arm)
-    finally:
-        torch.set_num_threads(threads)
+    for arm in task.arms:
+        if not (task.folder / arm / RESULT).is_file():
+            overrides = {**task.overrides, **task.stage_overrides.get(arm, {})}
+            start = None if arm == BASE else task.folder / BASE / WEIGHTS
+            train_arm(task.bundle, arm, task.folder / arm, overrides, start)
     return task.folder
 
 
-def _train_arm(task: MemberTask, arm: str) -> None:
-    overrides = {**task.overrides, **task.stage_overrides.get(arm, {}), "output_dir": str(task.folder / arm)}
-    if arm != BASE:
-        overrides["start_from"] = str(task.folder / BASE / WEIGHTS)
-    run_workflow(task.bundle, ARMS[arm], overrides)
+def train_arm(bundle: Path, arm: str, folder: Path, overrides: Mapping[str, Any], start: Path | None = None) -> None:
+    """Train one arm of one member, one thread.
+
+    Args:
+        bundle: folder of the bundle.
+        arm: a key of `ARMS`.
+        folder: gets the stage's files (`StageCheckpoint`).
+        overrides: config id -> value.
+        start: weights to go on from; None for the base, which starts at random.
+    """
+    told = {**overrides, "output_dir": str(folder)} | ({} if start is None else {"start_from": str(start)})
+    with one_thread():
+        run_workflow(bundle, ARMS[arm], told)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for torch, as before afterwards: members side by side are quicker than one with many threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

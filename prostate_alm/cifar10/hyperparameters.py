@@ -1,0 +1,128 @@
+"""Table 8: the hyper-parameters that the search chose, beside the paper's."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from prostate_alm.cifar10.grid import Grid
+from prostate_alm.cifar10.measures import ensembles
+from prostate_alm.cifar10.published import paper_arms, paper_rows
+from prostate_alm.cifar10.results import ArmResult
+from prostate_alm.cohort import parse_class_ratio
+
+CLASSES = (0, 1)
+OWN = ("margin", "gamma", "weight", "beta")
+CONSTRAINT = {"mu": "penalty", "rho": "growth", "delta": "margin"}  # the paper's name -> ours
+VALIDATED = ("base", "continued", "alm")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One hyper-parameter of one row, or the mean validation AUC that it was chosen by.
+
+    Args:
+        class_ratio: as in `"1:9"`.
+        loss: as the paper names it.
+        name: margin, gamma, weight or beta (the loss's own), mu, rho, delta, or validation_auc_<arm>.
+        paper: the paper's choice as text; empty where it prints none.
+        ours: ours as text; empty where it is not known.
+    """
+
+    class_ratio: str
+    loss: str
+    name: str
+    paper: str
+    ours: str
+
+
+CHOICE_COLUMNS = tuple(field.name for field in fields(Choice))
+
+
+def choices(results: Sequence[ArmResult]) -> list[Choice]:
+    """Paper's and our hyper-parameters for every ratio and loss of classes (0, 1) of which there is a result.
+
+    Raises:
+        UsageError: if two results are of the same ratio, loss and arm.
+    """
+    found = {(r.class_ratio, r.loss, r.arm): r for r in ensembles(results, CLASSES)}
+    paper = dict(zip(paper_arms(8), paper_rows(8), strict=True))
+    rows: list[Choice] = []
+    for ratio, loss, arm in paper:
+        arms = {name: found[ratio, loss, name] for name in VALIDATED if (ratio, loss, name) in found}
+        if arm == "base" and arms:
+            rows += _of_row(ratio, loss, arms, paper)
+    return rows
+
+
+def choice_grid(rows: Sequence[Choice]) -> Grid:
+    """One line for each ratio and loss."""
+    lines: dict[tuple[str, str], dict[str, Choice]] = {}
+    for row in rows:
+        lines.setdefault((row.class_ratio, row.loss), {})[row.name] = row
+    groups = [("own parameter", ["name", "paper", "ours"]), ("mu(0)", ["paper", "ours"]), ("rho", ["paper", "ours"])]
+    groups += [("delta", ["paper", "ours"]), ("validation AUC, ours", list(VALIDATED))]
+    note = (
+        "Ours by validation AUC alone, in percent, the mean over the members. N is the class ratio: W-BCE's weight of "
+        "a positive. MBAUC is never constrained."
+    )
+    return Grid(
+        "Table 8: hyper-parameters", note, ["ratio", "loss"], groups, [(k, _cells(v)) for k, v in lines.items()]
+    )
+
+
+def weight_name(weight: float, class_ratio: str) -> str:
+    """W-BCE's weight as the paper names it, by the class ratio N; another weight as a number.
+
+    Example:
+        >>> weight_name(6.0, "1:9"), weight_name(9.0, "1:9"), weight_name(5.0, "1:9")
+        ('2N/3', 'N', '5')
+    """
+    ratio = parse_class_ratio(class_ratio)
+    for name, thirds in (("N/3", 1), ("2N/3", 2), ("N", 3)):
+        if math.isclose(weight, thirds * ratio / 3, rel_tol=1e-3):
+            return name
+    return f"{weight:g}"
+
+
+def _of_row(
+    ratio: str, loss: str, arms: Mapping[str, ArmResult], paper: Mapping[tuple[str, str, str], dict[str, str]]
+) -> list[Choice]:
+    base, alm = paper[ratio, loss, "base"], paper.get((ratio, loss, "alm"), {})
+    own = [name for name in OWN if base[name]]
+    parameter = next((p for r in arms.values() if (p := r.details.get("parameter")) is not None), None)
+    constraint = (arms["alm"].details.get("constraint") if "alm" in arms else None) or {}
+    rows = [Choice(ratio, loss, name, _text(base[name]), _ours(name, parameter, ratio)) for name in own]
+    rows += [
+        Choice(ratio, loss, name, _text(alm[name]), _text(constraint.get(ours)))
+        for name, ours in CONSTRAINT.items()
+        if alm
+    ]
+    for arm, result in arms.items():
+        aucs = result.details.get("validation_aucs") or []
+        if aucs and None not in aucs:
+            rows.append(Choice(ratio, loss, f"validation_auc_{arm}", "", f"{100 * math.fsum(aucs) / len(aucs):.2f}"))
+    return rows
+
+
+def _ours(name: str, parameter: Any, ratio: str) -> str:
+    return weight_name(parameter, ratio) if name == "weight" and parameter is not None else _text(parameter)
+
+
+def _text(value: Any) -> str:
+    """A number in one way of writing, so that 2 and 2.0 are the same choice; a name as it is."""
+    if value is None or value == "":
+        return ""
+    try:
+        return f"{float(value):g}"
+    except ValueError:
+        return str(value)
+
+
+def _cells(row: Mapping[str, Choice]) -> list[str]:
+    own = [row[name] for name in OWN if name in row]
+    cells = [own[0].name, own[0].paper, own[0].ours] if own else ["", "", ""]
+    for name in CONSTRAINT:
+        cells += [row[name].paper, row[name].ours] if name in row else ["", ""]
+    validated = [f"validation_auc_{arm}" for arm in VALIDATED]
+    return cells + [row[name].ours if name in row else "" for name in validated]

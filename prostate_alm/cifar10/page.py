@@ -1,0 +1,92 @@
+"""The tables as one HTML page that needs nothing from outside itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prostate_alm import __version__
+from prostate_alm.cifar10.grid import Grid
+from prostate_alm.cifar10.hyperparameters import choice_grid
+from prostate_alm.cifar10.measures import TITLES, written
+from prostate_alm.cifar10.plots import Plots, plots_of
+from prostate_alm.cifar10.prose import prose_html
+from prostate_alm.cifar10.protocol import CLASS_RATIOS
+from prostate_alm.cifar10.sets import ResultSet
+from prostate_alm.cifar10.summary import PAPER, Summary, choice_lines
+from prostate_alm.render import environment
+
+_WHO = ("base", "continued", PAPER)  # ours over base, ours over continued, the paper's over base
+
+
+@dataclass(frozen=True)
+class Part:
+    """One set on the page: summary, plots for each class pair, and every table."""
+
+    source: ResultSet
+    won: Grid
+    means: Grid
+    notes: Sequence[tuple[str, Sequence[str]]]
+    plots: Sequence[Plots]
+    grids: Sequence[Grid]
+
+
+def page_html(sets: Sequence[ResultSet], discussion: str = "") -> str:
+    """The page as text; the same results give the same bytes.
+
+    Args:
+        sets: at least one.
+        discussion: simple Markdown, shown after the summary; empty shows none.
+    """
+    template = environment("prostate_alm.cifar10").get_template("page.html.j2")
+    return template.render(
+        parts=[_part(one) for one in sets],
+        discussion=prose_html(discussion),
+        version=__version__,
+    )
+
+
+def _part(one: ResultSet) -> Part:
+    summaries = [table.summary for table in one.tables]
+    grids = [grid for table in one.tables for grid in table.grids]
+    if one.choices:
+        grids.append(choice_grid(one.choices))
+    plots = [found for table in one.tables if (found := plots_of(table, one.name)) is not None]
+    return Part(one, _won(summaries), _means(summaries), _notes(one, summaries), plots, grids)
+
+
+def _won(summaries: Sequence[Summary]) -> Grid:
+    rows = [
+        ([f"Table {one.table}", TITLES[figure]], [str(tallies[who]) for who in _WHO])
+        for one in summaries
+        for figure, tallies in one.won.items()
+    ]
+    note = "Of the rows that are there; a tie is not won. The paper has no continued arm, and one draw."
+    return Grid(
+        "Rows won by ALM",
+        note,
+        ["table", "figure"],
+        [("ours over", ["base", "continued"]), ("paper over", ["base"])],
+        rows,
+    )
+
+
+def _means(summaries: Sequence[Summary]) -> Grid:
+    rows = [
+        (
+            [f"Table {one.table}", TITLES[figure]],
+            [written(means[who][ratio], figure, "+") or "-" for ratio in CLASS_RATIOS for who in _WHO],
+        )
+        for one in summaries
+        for figure, means in one.means.items()
+    ]
+    groups = [(ratio, list(_WHO)) for ratio in CLASS_RATIOS]
+    note = (
+        "In percentage points, the mean over the losses that are there; positive is better. Ours over base, ours over "
+        "continued, and the paper's over base."
+    )
+    return Grid("Mean gain of ALM at each ratio", note, ["table", "figure"], groups, rows)
+
+
+def _notes(one: ResultSet, summaries: Sequence[Summary]) -> list[tuple[str, list[str]]]:
+    """What the two grids do not say."""
+    notes = [(f"Table {summary.table}, {summary.title}", summary.notes()) for summary in summaries]
+    return [*notes, *([("Table 8, hyper-parameters", choice_lines(one.choices))] if one.choices else [])]

@@ -1,0 +1,130 @@
+"""A run in a folder: plans over an engine, a ledger that grows, and how far it is."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from prostate_alm.bundle import find_bundle
+from prostate_alm.cifar10.dataset import read_batches
+from prostate_alm.cifar10.environment import environment
+from prostate_alm.cifar10.lab import Lab, read_ledger
+from prostate_alm.files import discard_parts, lock_folder, output_folder
+from prostate_alm.training import Engine, Plan, PlanRunner, Tally
+
+BUNDLE = "cifar10_alm_classification"
+
+Product = TypeVar("Product")
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Args:
+        total: trainings of all plans.
+        done: of them finished, now or earlier.
+        running: being computed.
+        failed: ended in an error.
+        seconds_left: None until a training of this run is done.
+    """
+
+    total: int = 0
+    done: int = 0
+    running: int = 0
+    failed: int = 0
+    seconds_left: float | None = None
+
+
+class Run:
+    """Carries out plans in a folder, and goes on where an earlier run was stopped.
+
+    Args:
+        data: CIFAR10, the official python layout or its tar.gz.
+        out: gets `trainings/`, `trainings.csv`, `work/` (weights) and the arms' results in `paper/` or `search/`.
+        watch: called whenever the progress changes.
+        said: called with one line when a plan ends or fails, and when the run is interrupted.
+
+    Raises:
+        OutputError: if `out` cannot be written.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        out: Path,
+        *,
+        watch: Callable[[Progress], None] = lambda _: None,
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.data = data.resolve()
+        self.out = output_folder(out).resolve()
+        self.watch = watch
+        self.said = said
+        self.progress = Progress()
+        self._started = 0.0
+
+    def carry_out(
+        self,
+        engine: Engine,
+        plans: Callable[[Lab], Sequence[Plan[Product]]],
+        *,
+        names: Sequence[str],
+        trainings: int,
+    ) -> list[Product]:
+        """Compute what is missing; whatever ends it, all that is finished is kept.
+
+        Args:
+            engine: where trainings run.
+            plans: given the lab, the plans in order of precedence.
+            names: of the plans, for what is said.
+            trainings: how many all plans take.
+
+        Returns:
+            The product of every plan, in their order.
+
+        Raises:
+            NoInputError: if the images cannot be read.
+            Exception: the first error of a plan; the others were carried on.
+            KeyboardInterrupt: after Ctrl-C, when the running trainings are done.
+        """
+        with lock_folder(self.out):
+            discard_parts(self.out)
+            lab = self._lab()
+            products: dict[int, Product] = {}
+
+            def finished(number: int, product: Product) -> None:
+                products[number] = product
+                lab.write_ledger()
+                self.said(f"{names[number]}: finished")
+
+            self._started = time.monotonic()
+            runner = PlanRunner(
+                plans(lab),
+                engine,
+                watch=lambda tally: self._watch(tally, len(lab.seen), trainings),
+                finished=finished,
+                stopping=lambda count: self.said(f"stopping: {count} tasks end first (Ctrl-C again: at once)"),
+            )
+            try:
+                errors = runner.run().errors
+            finally:
+                lab.write_ledger()
+        for number, error in sorted(errors.items()):
+            self.said(f"{names[number]} failed: {error}")
+        if errors:
+            raise errors[min(errors)]
+        return [products[number] for number in sorted(products)]
+
+    def _lab(self) -> Lab:
+        bundle, ledger = find_bundle(BUNDLE), read_ledger(self.out)
+        return Lab(self.data, bundle, self.out, environment(read_batches(self.data).digest(), bundle), ledger)
+
+    def _watch(self, tally: Tally, done: int, total: int) -> None:
+        now = Progress(total, done, tally.running, tally.failed)
+        if tally.done:
+            now.seconds_left = (time.monotonic() - self._started) / tally.done * max(0, total - done)
+        if now != self.progress:
+            self.progress = now
+            self.watch(now)

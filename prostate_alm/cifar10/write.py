@@ -1,0 +1,81 @@
+"""Write every table of a results folder: CSV for each set, one Markdown text and one page for all."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from prostate_alm.cifar10.gains import GAIN_COLUMNS
+from prostate_alm.cifar10.hyperparameters import CHOICE_COLUMNS, choice_grid
+from prostate_alm.cifar10.page import page_html
+from prostate_alm.cifar10.sets import ResultSet, read_sets
+from prostate_alm.cifar10.summary import choice_lines
+from prostate_alm.cifar10.tables import COLUMNS
+from prostate_alm.errors import NoInputError
+from prostate_alm.files import output_folder, write_csv, write_text
+
+DISCUSSION = "discussion.md"
+
+
+def write_all(folder: Path | str) -> tuple[Path, Path]:
+    """Make every table of a results folder and write them into it; all is made before anything is written.
+
+    Each set gets `<set>/table<n>.csv` and `<set>/table<n>_gains.csv` in long form (`table8.csv` of the search alone);
+    the folder gets `tables.md` and `index.html`. What `discussion.md` in the folder says stands after the summary.
+
+    Returns:
+        The paths of `tables.md` and `index.html`.
+
+    Raises:
+        NoInputError: if there are no results, or a result or the discussion cannot be read.
+        UsageError: if results do not fit together.
+        OutputError: if the folder cannot be written to.
+    """
+    folder = Path(folder)
+    sets = read_sets(folder)
+    discussion = _discussion(folder)
+    text, page = markdown(sets, discussion), page_html(sets, discussion)
+    for part in sets:
+        _write_csvs(output_folder(folder / part.name), part)
+    return write_text(folder / "tables.md", text), write_text(folder / "index.html", page)
+
+
+def markdown(sets: Sequence[ResultSet], discussion: str = "") -> str:
+    """The summary, the discussion and every table as one Markdown text."""
+    parts = ["# The paper's CIFAR10 tables beside ours\n", "Research software, not a medical device.\n", "## Summary\n"]
+    parts += [_summary(part) for part in sets]
+    if discussion.strip():
+        parts += [] if discussion.lstrip().startswith("#") else ["## Discussion\n"]
+        parts += [discussion.strip() + "\n"]
+    for part in sets:
+        parts.append(f"## {part.title}\n")
+        parts += [grid.markdown(3) for table in part.tables for grid in table.grids]
+        parts += [choice_grid(part.choices).markdown(3)] if part.choices else []
+        parts.append("".join(f"- {name}: {value}\n" for name, value in part.facts()))
+    return "\n".join(parts)
+
+
+def _summary(part: ResultSet) -> str:
+    lines = [f"### {part.title}\n"]
+    for table in part.tables:
+        lines.append(f"Table {table.number}, {table.summary.title}:\n")
+        lines.append("".join(f"- {line}\n" for line in table.summary.lines()))
+    if part.choices:
+        lines.append("Table 8, hyper-parameters:\n")
+        lines.append("".join(f"- {line}\n" for line in choice_lines(part.choices)))
+    return "\n".join(lines)
+
+
+def _write_csvs(folder: Path, part: ResultSet) -> None:
+    for table in part.tables:
+        write_csv(folder / f"table{table.number}.csv", COLUMNS, (asdict(row) for row in table.rows))
+        write_csv(folder / f"table{table.number}_gains.csv", GAIN_COLUMNS, (asdict(gain) for gain in table.gains))
+    if part.choices:
+        write_csv(folder / "table8.csv", CHOICE_COLUMNS, (asdict(choice) for choice in part.choices))
+
+
+def _discussion(folder: Path) -> str:
+    path = folder / DISCUSSION
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoInputError(f"{path} cannot be read ({error}); write it as UTF-8 text") from error

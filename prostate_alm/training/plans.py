@@ -1,0 +1,144 @@
+"""Plans: work that asks for tasks, batch after batch, and decides the next batch by the results of the last.
+
+Many plans share one engine. The first plan's tasks go first; whenever it waits for its last results, the next plan's
+tasks fill the free slots.
+"""
+
+import heapq
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from prostate_alm.training.engine import Engine, WorkerLostError, outcome
+
+Product = TypeVar("Product")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call for an engine: a module-level function and its picklable task."""
+
+    function: Callable[[Any], Any]
+    task: Any
+
+
+Plan = Generator[Sequence[Job], list[Any], Product]
+"""Yields batches of jobs, is sent their results in the same order, returns its product."""
+
+
+@dataclass
+class Tally:
+    """How far a run is: numbers of jobs, and what went wrong in which plan."""
+
+    done: int = 0
+    running: int = 0
+    failed: int = 0
+    errors: dict[int, Exception] = field(default_factory=dict)
+
+
+class PlanRunner(Generic[Product]):
+    """Drives plans over an engine.
+
+    A plan whose job fails is given up once, with the first error; the others go on. After Ctrl-C no job starts any
+    more, those that run are waited for, so that their results are kept; a second Ctrl-C ends at once.
+
+    Args:
+        plans: in order of precedence.
+        engine: where jobs run; entered by the caller.
+        watch: called with the tally whenever it changes.
+        finished: called with a plan's number and product as soon as it ends.
+        stopping: called with the number of running jobs after the first Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[Plan[Product]],
+        engine: Engine,
+        *,
+        watch: Callable[[Tally], None] = lambda _: None,
+        finished: Callable[[int, Product], None] = lambda *_: None,
+        stopping: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.plans = list(plans)
+        self.engine = engine
+        self.watch = watch
+        self.finished = finished
+        self.stopping = stopping
+        self.tally = Tally()
+        self._queue: list[tuple[int, int]] = []  # (plan, place in its batch): a heap, so the first plan goes first
+        self._batches: dict[int, Sequence[Job]] = {}
+        self._results: dict[int, dict[int, Any]] = {}
+        self._running: dict[Future[Any], tuple[int, int]] = {}
+
+    def run(self) -> Tally:
+        """Run every plan to its end or its first error.
+
+        Raises:
+            WorkerLostError: if the engine lost a worker.
+            KeyboardInterrupt: after Ctrl-C, once the running jobs are done.
+        """
+        try:
+            for number in range(len(self.plans)):
+                self._advance(number, None)
+            while self._queue or self._running:
+                self._fill()
+                self._collect()
+        except KeyboardInterrupt:
+            self.stopping(len(self._running))
+            wait(self._running)
+            raise
+        return self.tally
+
+    def _fill(self) -> None:
+        while self._queue and len(self._running) < self.engine.slots:
+            number, place = heapq.heappop(self._queue)
+            if number in self.tally.errors:
+                continue
+            job = self._batches[number][place]
+            self._running[self.engine.submit(job.function, job.task)] = (number, place)
+        self._tell()
+
+    def _collect(self) -> None:
+        for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+            number, place = self._running.pop(future)
+            try:
+                self._results[number][place] = outcome(future)
+            except WorkerLostError:
+                raise
+            except Exception as error:
+                self.tally.failed += 1
+                self._give_up(number, error)
+                continue
+            self.tally.done += 1
+            if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
+                results = self._results[number]
+                self._advance(number, [results[place] for place in range(len(results))])
+        self._tell()
+
+    def _advance(self, number: int, results: list[Any] | None) -> None:
+        """Ask a plan for its next batch; an empty one is answered at once."""
+        try:
+            while True:
+                jobs = next(self.plans[number]) if results is None else self.plans[number].send(results)
+                if jobs:
+                    break
+                results = []
+        except StopIteration as end:
+            self.finished(number, end.value)
+            return
+        except Exception as error:
+            self._give_up(number, error)
+            return
+        self._batches[number], self._results[number] = jobs, {}
+        for place in range(len(jobs)):
+            heapq.heappush(self._queue, (number, place))
+
+    def _give_up(self, number: int, error: Exception) -> None:
+        if number not in self.tally.errors:
+            self.tally.errors[number] = error
+            self.plans[number].close()
+
+    def _tell(self) -> None:
+        self.tally.running = len(self._running)
+        self.watch(self.tally)

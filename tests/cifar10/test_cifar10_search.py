@@ -1,0 +1,173 @@
+"""How a row is chosen: by validation AUC alone, ties to the first, the test set once and last."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prostate_alm.cifar10.lab import COLUMNS, Lab, Order, train
+from prostate_alm.cifar10.results import ArmResult, save_result
+from prostate_alm.cifar10.search import (
+    LOSSES,
+    MARGINS,
+    PENALTY_AND_GROWTH,
+    Row,
+    paper_constraint,
+    paper_parameter,
+    row_plan,
+)
+from prostate_alm.cifar10.evaluation import Evaluation, evaluate
+from prostate_alm.cifar10.trainings import Constraint, Training
+from prostate_alm.errors import UsageError
+from prostate_alm.training import Job
+
+Rule = Callable[[Training], float]
+
+
+def lab_in(folder: Path) -> Lab:
+    environment = {"data": "images", "code": "code", "precision": "float32"}
+    return Lab(folder / "data", folder / "bundle", folder, environment, {})
+
+
+def trained(order: Order, rule: Rule) -> dict[str, Any]:
+    """What a worker would say, with weights on disk, without any training."""
+    order.weights.parent.mkdir(parents=True, exist_ok=True)
+    order.weights.touch()
+    training = order.training
+    facts = dict.fromkeys(COLUMNS, "") | {"key": order.key, "arm": training.arm, "validation_auc": rule(training)}
+    return facts
+
+
+def evaluated(evaluation: Evaluation) -> None:
+    training = evaluation.orders[0].training
+    result = ArmResult(
+        training.class_ratio,
+        training.loss,
+        training.arm,
+        np.zeros(6, np.float32),
+        np.array([0, 0, 0, 0, 1, 1]),
+        np.arange(6),
+    )
+    save_result(evaluation.path, result, key=evaluation.key)
+
+
+def drive(row: Row, lab: Lab, rule: Rule) -> tuple[list[Job], list[ArmResult]]:
+    """Answer every job of a row's plan by the rule."""
+    jobs: list[Job] = []
+    plan = row_plan(row, lab)
+    answers: list[Any] | None = None
+    while True:
+        try:
+            batch = next(plan) if answers is None else plan.send(answers)
+        except StopIteration as end:
+            return jobs, end.value
+        jobs += batch
+        answers = [trained(job.task, rule) if job.function is train else evaluated(job.task) for job in batch]
+
+
+def search_row(loss: str, class_ratio: str = "1:9") -> Row:
+    return Row(Training(loss, class_ratio), members=2, settings="search")
+
+
+def chosen(jobs: list[Job], arm: str) -> Training:
+    """What the test of an arm was of."""
+    return next(
+        job.task.orders[0].training
+        for job in jobs
+        if job.function is evaluate and job.task.orders[0].training.arm == arm
+    )
+
+
+def test_the_best_of_each_grid_goes_on_to_the_next(tmp_path: Path):
+    def rule(training: Training) -> float:
+        if training.constraint is None:
+            return 0.9 if training.parameter == 2.0 else 0.8
+        best = Constraint(0.3, 2.0)
+        return 0.95 + 0.01 * (replace(training.constraint, margin=1.0) == best) + 0.001 * training.constraint.margin
+
+    jobs, results = drive(search_row("S-ML"), lab_in(tmp_path), rule)
+    assert chosen(jobs, "base").parameter == 2.0
+    assert chosen(jobs, "continued").parameter == 2.0
+    assert chosen(jobs, "alm").constraint == Constraint(0.3, 2.0, 2.0)
+    assert [result.arm for result in results] == ["base", "continued", "alm"]
+
+
+def test_the_mean_over_the_members_decides_and_not_the_best_of_them(tmp_path: Path):
+    def rule(training: Training) -> float:
+        lucky = training.parameter == 4.0 and training.member == 0
+        return 0.99 if lucky else 0.6 if training.parameter == 4.0 else 0.8
+
+    jobs, _ = drive(search_row("A-ML"), lab_in(tmp_path), rule)
+    assert chosen(jobs, "base").parameter != 4.0
+
+
+def test_ties_go_to_the_first_of_the_grid(tmp_path: Path):
+    jobs, _ = drive(search_row("CB-BCE"), lab_in(tmp_path), lambda _: 0.9)
+    assert chosen(jobs, "base").parameter == 0.99
+    assert chosen(jobs, "alm").constraint == Constraint(*PENALTY_AND_GROWTH[0], MARGINS[0])
+
+
+@pytest.mark.parametrize("settings", ["paper", "search"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_test_set_comes_once_an_arm_and_after_every_training(tmp_path: Path, loss: str, settings: str):
+    row = replace(search_row(loss), settings=settings)
+    jobs, results = drive(row, lab_in(tmp_path), lambda training: 0.5 + training.member / 10)
+    kinds = [job.function for job in jobs]
+    first_test = kinds.index(evaluate)
+    assert set(kinds[:first_test]) == {train}
+    assert set(kinds[first_test:]) == {evaluate}
+    tests = [job.task.orders[0].training.arm for job in jobs[first_test:]]
+    assert len(tests) == len(set(tests)) == len(results)
+    assert ("alm" in tests) == (loss != "MBAUC")
+    assert ("aucm" in tests) == (loss == "BCE")
+    assert first_test == row.trainings == len({job.task.key for job in jobs[:first_test]})
+
+
+def test_what_is_finished_is_not_asked_for_again(tmp_path: Path):
+    row, lab = search_row("W-BCE"), lab_in(tmp_path)
+    drive(row, lab, lambda _: 0.9)
+    again, results = drive(row, lab, lambda _: 0.9)
+    assert again == []
+    assert len(results) == 3
+
+
+def test_from_the_ledger_alone_only_the_chosen_are_trained_again(tmp_path: Path):
+    row, lab = search_row("W-BCE"), lab_in(tmp_path)
+    drive(row, lab, lambda _: 0.9)
+    elsewhere = lab_in(tmp_path / "elsewhere")
+    elsewhere.ledger.update(lab.ledger)
+    again, results = drive(row, elsewhere, lambda _: 0.9)
+    trainings = [job.task.training for job in again if job.function is train]
+    assert sorted((training.arm, training.member) for training in trainings) == [
+        (arm, member) for arm in ("alm", "base", "continued") for member in range(2)
+    ]
+    # a base comes before what starts from it
+    keys = [job.task.key for job in again if job.function is train]
+    assert all(
+        keys.index(job.task.start_key) < keys.index(job.task.key)
+        for job in again
+        if job.function is train and job.task.start_key
+    )
+    assert len(results) == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "class_ratio", "value"),
+    [("S-ML", "1:2", 0.1), ("W-BCE", "1:2", 2 / 3), ("W-BCE", "1:9", 9.0), ("W-BCE", "1:19", 19 / 3)],
+)
+def test_the_papers_own_parameters(loss: str, class_ratio: str, value: float):
+    assert paper_parameter(loss, class_ratio) == value
+    assert value in search_row(loss, class_ratio).parameters()  # the very same number: one training serves both
+
+
+def test_the_papers_constraint():
+    assert paper_constraint("BCE", "1:2") == Constraint(0.2, 4.0, 2.0)
+    with pytest.raises(UsageError, match="no hyper-parameters for BCE at 1:7"):
+        paper_constraint("BCE", "1:7")
+
+
+def test_every_combination_of_the_paper_is_in_the_grid_but_the_discarded():
+    assert set(PENALTY_AND_GROWTH) == {(mu, rho) for mu in (0.2, 0.3) for rho in (2.0, 3.0, 4.0)} - {(0.2, 2.0)}
