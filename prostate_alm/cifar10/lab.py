@@ -115,6 +115,7 @@ class Lab:
     def note(self, facts: Facts) -> None:
         """Remember what a training said of itself."""
         self.ledger[facts["key"]] = {name: facts.get(name, "") for name in COLUMNS}
+        self.seen.add(facts["key"])
 
     def write_ledger(self) -> Path:
         """Every known training as a row of `trainings.csv`: enough to go on without the folder `work`."""

@@ -83,7 +83,9 @@ class PlanRunner(Generic[Product]):
                 self._advance(number, None)
             while self._queue or self._running:
                 self._fill()
+                self._tell()
                 self._collect()
+            self._tell()
         except KeyboardInterrupt:
             self.stopping(len(self._running))
             wait(self._running)
@@ -97,7 +99,6 @@ class PlanRunner(Generic[Product]):
                 continue
             job = self._batches[number][place]
             self._running[self.engine.submit(job.function, job.task)] = (number, place)
-        self._tell()
 
     def _collect(self) -> None:
         for future in wait(self._running, return_when=FIRST_COMPLETED).done:
@@ -114,7 +115,6 @@ class PlanRunner(Generic[Product]):
             if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
                 results = self._results[number]
                 self._advance(number, [results[place] for place in range(len(results))])
-        self._tell()
 
     def _advance(self, number: int, results: list[Any] | None) -> None:
         """Ask a plan for its next batch; an empty one is answered at once."""

@@ -1,47 +1,219 @@
-"""A row of Table 2 from images to text, through the bundle's trainer."""
+"""Rows of the tables from images to results, through the bundle's trainer."""
 
+import csv
+import pickle
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from prostate_alm.bundle import find_bundle
+from prostate_alm.cifar10 import evaluation, lab
+from prostate_alm.cifar10.lab import read_facts, read_ledger, validation_history
 from prostate_alm.cifar10.protocol import Scale
-from prostate_alm.cifar10.reproduce import SMOKE, Row, paper_constraint, reproduce_row
-from prostate_alm.cifar10.results import load_results
-from prostate_alm.cifar10.tables import markdown_table, table_rows
-from prostate_alm.cli import console
-from prostate_alm.cli.app import app
+from prostate_alm.cifar10.reproduce import SMOKE, Request, reproduce
+from prostate_alm.cifar10.results import ArmResult, load_results
+from prostate_alm.cifar10.run import Progress, Run
+from prostate_alm.cifar10.search import PENALTY_AND_GROWTH
+from prostate_alm.errors import NoInputError, UsageError
+from prostate_alm.training import LocalEngine
 
-TINY = Row("BCE", "1:2", members=2, scale=Scale(8, 4, 4), epochs=2, constrained_epochs=2)
+TINY = replace(SMOKE, scale=Scale(8, 4, 4), common={"max_epochs": 2}, constrained_epochs=2)
+TINY_SEARCH = replace(TINY, settings="search", losses=("S-FL",), common={"max_epochs": 1}, constrained_epochs=1)
 
 
-def test_a_row_has_three_arms_and_is_not_computed_twice(layout, tmp_path):
-    lines: list[str] = []
-    first = reproduce_row(layout, tmp_path / "out", TINY, processes=1, progress=lines.append)
-    assert [result.arm for result in first] == ["base", "continued", "alm"]
-    assert len(lines) == 2
-    again = reproduce_row(layout, tmp_path / "out", TINY, processes=1, progress=lines.append)
-    assert len(lines) == 2
+def carry_out(layout: Path, out: Path, request: Request, said: list[str] | None = None) -> list[ArmResult]:
+    run = Run(layout, out, said=(said if said is not None else []).append)
+    with LocalEngine(1) as engine:
+        return reproduce(run, request.rows(), engine)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The arms that were trained, one by one."""
+    arms: list[str] = []
+    train_arm = lab.train_arm
+
+    def noting(bundle: Path, arm: str, *arguments: Any) -> None:
+        arms.append(arm)
+        train_arm(bundle, arm, *arguments)
+
+    monkeypatch.setattr(lab, "train_arm", noting)
+    return arms
+
+
+def test_a_row_has_its_arms_and_is_not_computed_twice(layout: Path, tmp_path: Path, trained: list[str]):
+    first = carry_out(layout, tmp_path / "out", TINY)
+    assert [result.arm for result in first] == ["base", "continued", "aucm", "alm"]
+    assert sorted(trained) == sorted(["base", "continued", "aucm", "alm"] * 2)
+    again = carry_out(layout, tmp_path / "out", TINY)
+    assert len(trained) == 8
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.test_logits, other.test_logits)
-    assert len(load_results(tmp_path / "out")) == 3
-    text = markdown_table(table_rows(first, 2), 2)
-    assert "94.67" in text
-    assert "continued" in text
+    assert len(load_results(tmp_path / "out" / "paper")) == 4
 
 
-def test_other_settings_are_computed_anew(layout, tmp_path):
-    lines: list[str] = []
-    reproduce_row(layout, tmp_path / "out", TINY, processes=1, progress=lines.append)
-    reproduce_row(layout, tmp_path / "out", replace(TINY, seed=1), processes=1, progress=lines.append)
-    assert len(lines) == 4
+def test_a_result_says_what_it_rests_on(layout: Path, tmp_path: Path):
+    *_, alm = carry_out(layout, tmp_path / "out", TINY)
+    told = alm.details
+    assert told["constraint"] == {"penalty": 0.2, "growth": 4.0, "margin": 2.0}
+    assert told["settings"] == "paper"
+    assert told["members"] == len(told["validation_aucs"]) == len(told["weights_sha256"]) == 2
+    assert told["precision"] in ("float32", "bfloat16")
+    assert "cores" in told["machine"]
+    assert all(value >= 0.2 for value in told["penalties_reached"])
 
 
-def test_the_constraint_of_a_row_is_the_papers():
-    assert paper_constraint(SMOKE) == {"penalty": 0.2, "growth": 4.0, "margin": 2.0}
-    with pytest.raises(KeyError, match="1:7"):
-        paper_constraint(Row("BCE", "1:7"))
+def test_a_training_is_one_file_with_history_and_validation_logits(layout: Path, tmp_path: Path):
+    carry_out(layout, tmp_path / "out", TINY)
+    files = sorted((tmp_path / "out" / "trainings").iterdir())
+    assert len(files) == 8
+    ledger = read_ledger(tmp_path / "out")
+    for path in files:
+        facts = read_facts(path)
+        assert path.stem == facts["key"]
+        assert ledger[path.stem]["weights_sha256"] == facts["weights_sha256"]
+        history = validation_history(path)
+        assert len(history) == facts["epochs"] == 2
+        assert history.max() == pytest.approx(facts["validation_auc"])
+        with np.load(path) as stored:
+            assert stored["validation_logits"].shape == stored["validation_case_ids"].shape == (6,)
+
+
+def test_other_settings_are_computed_anew(layout: Path, tmp_path: Path, trained: list[str]):
+    carry_out(layout, tmp_path / "out", TINY)
+    carry_out(layout, tmp_path / "out", replace(TINY, seed=1))
+    assert len(trained) == 16
+
+
+def test_a_lost_training_alone_is_computed_again(layout: Path, tmp_path: Path, trained: list[str]):
+    first = carry_out(layout, tmp_path / "out", TINY)
+    lost = next(row for row in read_ledger(tmp_path / "out").values() if row["arm"] == "alm")
+    (tmp_path / "out" / "trainings.csv").unlink()
+    (tmp_path / "out" / "trainings" / f"{lost['key']}.npz").unlink()
+    (tmp_path / "out" / "work" / lost["key"] / "result.json").unlink()
+    trained.clear()
+    again = carry_out(layout, tmp_path / "out", TINY)
+    assert trained == ["alm"]
+    np.testing.assert_array_equal(first[-1].test_logits, again[-1].test_logits)
+
+
+def test_a_run_goes_on_from_the_small_results_of_another_place(layout: Path, tmp_path: Path, trained: list[str]):
+    first = carry_out(layout, tmp_path / "out", TINY_SEARCH)
+    small = tmp_path / "small"
+    small.mkdir()
+    (tmp_path / "out" / "trainings.csv").rename(small / "trainings.csv")
+    trained.clear()
+    again = carry_out(layout, small, TINY_SEARCH)
+    assert sorted(trained) == sorted(["base", "continued", "alm"] * 2)  # of 2 * 12, the chosen ones
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.test_logits, other.test_logits)
+
+
+def test_the_search_tries_every_combination(layout: Path, tmp_path: Path, trained: list[str]):
+    carry_out(layout, tmp_path / "out", TINY_SEARCH)
+    rows = read_ledger(tmp_path / "out").values()
+    assert {row["parameter"] for row in rows if row["arm"] == "base"} == {"1.0", "2.0", "4.0", "5.0"}
+    tried = {(float(row["penalty"]), float(row["growth"])) for row in rows if row["arm"] == "alm"}
+    assert tried == set(PENALTY_AND_GROWTH)
+    assert len({row["margin"] for row in rows if row["arm"] == "alm"}) == 3
+    assert len(trained) == TINY_SEARCH.rows()[0].trainings == 2 * 12
+
+
+def test_another_test_set_changes_no_choice_and_no_training(layout: Path, tmp_path: Path):
+    carry_out(layout, tmp_path / "out", TINY_SEARCH)
+    changed = shutil.copytree(layout, tmp_path / "changed")
+    batch = pickle.loads((layout / "test_batch").read_bytes())  # noqa: S301
+    batch[b"labels"] = [9 - label for label in batch[b"labels"]]
+    batch[b"data"] = 255 - batch[b"data"]
+    (changed / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
+    carry_out(changed, tmp_path / "other", TINY_SEARCH)
+
+    def told(out: Path) -> list[list[str]]:
+        with (out / "trainings.csv").open(newline="") as file:
+            left_out = {"key", "seconds"}  # the key covers all images
+            return sorted(
+                [value for name, value in row.items() if name not in left_out] for row in csv.DictReader(file)
+            )
+
+    assert told(tmp_path / "out") == told(tmp_path / "other")
+    one, other = load_results(tmp_path / "out" / "search"), load_results(tmp_path / "other" / "search")
+    assert [result.details["constraint"] for result in one] == [result.details["constraint"] for result in other]
+    assert not np.array_equal(one[0].test_logits, other[0].test_logits)
+
+
+def test_the_test_images_are_read_once_an_arm_and_last(
+    layout: Path, tmp_path: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    read = evaluation.balanced_test_data
+
+    def noting(*arguments: Any) -> Any:
+        trained.append("test")
+        return read(*arguments)
+
+    monkeypatch.setattr(evaluation, "balanced_test_data", noting)
+    carry_out(layout, tmp_path / "out", TINY_SEARCH)
+    assert trained[-3:] == ["test"] * 3
+    assert trained.count("test") == 3
+
+
+def test_progress_counts_the_trainings(layout: Path, tmp_path: Path):
+    seen: list[Progress] = []
+    for _ in range(2):
+        run = Run(layout, tmp_path / "out", watch=seen.append)
+        with LocalEngine(1) as engine:
+            reproduce(run, TINY.rows(), engine)
+    assert (seen[0].total, seen[0].done) == (8, 0)
+    assert seen[0].seconds_left is None
+    assert (seen[-1].done, seen[-1].running, seen[-1].failed, seen[-1].seconds_left) == (8, 0, 0, None)
+    assert all(progress.done <= progress.total for progress in seen)
+
+
+def test_a_row_that_fails_is_told_and_the_others_are_carried_on(
+    layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    train_arm = lab.train_arm
+
+    def failing(bundle: Path, arm: str, folder: Path, overrides: Any, start: Path | None) -> None:
+        if "SymmetricFocal" in overrides["base_loss"]["_target_"]:
+            raise UsageError("training diverged")
+        train_arm(bundle, arm, folder, overrides, start)
+
+    monkeypatch.setattr(lab, "train_arm", failing)
+    said: list[str] = []
+    with pytest.raises(UsageError, match="training diverged"):
+        carry_out(layout, tmp_path / "out", replace(TINY, losses=("S-FL", "MSFE")), said)
+    assert "S-FL 1:2, classes 0 and 1 failed: training diverged" in said
+    assert {result.loss for result in load_results(tmp_path / "out" / "paper")} == {"MSFE"}
+
+
+def test_ctrl_c_keeps_what_is_finished(layout: Path, tmp_path: Path, trained: list[str], monkeypatch):
+    note = lab.train
+
+    def interrupted(order: Any) -> Any:
+        facts = note(order)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return facts
+
+    monkeypatch.setattr("prostate_alm.cifar10.search.train", interrupted)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(layout, tmp_path / "out", TINY, said)
+    assert said[0].startswith("stopping")
+    monkeypatch.undo()
+    assert len(list((tmp_path / "out" / "trainings").iterdir())) == 3
+    assert len(carry_out(layout, tmp_path / "out", TINY)) == 4
+
+
+def test_a_worker_with_other_code_refuses(layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lab, "code_hash", lambda: "other")
+    with pytest.raises(UsageError, match="other code"):
+        carry_out(layout, tmp_path / "out", TINY)
 
 
 def test_both_bundles_share_the_constrained_stage():
@@ -49,10 +221,33 @@ def test_both_bundles_share_the_constrained_stage():
     assert (mri / "configs" / "alm.json").read_text() == (cifar / "configs" / "alm.json").read_text()
 
 
-def test_only_the_small_scale_is_offered_and_missing_images_are_named(tmp_path, capsys):
-    def run(*arguments: object) -> int:
-        return console.guarded(lambda: app(["cifar10", "reproduce", *map(str, arguments)]))
+@pytest.mark.parametrize("broken", ["not a table\n", "key,loss\n1,BCE\n"])
+def test_a_broken_ledger_or_training_is_named(layout: Path, tmp_path: Path, broken: str):
+    (tmp_path / "trainings.csv").write_text(broken)
+    with pytest.raises(NoInputError, match=r"trainings\.csv is no table of trainings"):
+        carry_out(layout, tmp_path, TINY)
+    (tmp_path / "one.npz").write_bytes(b"PK")
+    with pytest.raises(NoInputError, match=r"one\.npz cannot be read"):
+        read_facts(tmp_path / "one.npz")
 
-    assert run("--data", tmp_path, "--out", tmp_path / "out") == 2
-    assert run("--data", tmp_path, "--out", tmp_path / "out", "--smoke") == 4
-    assert str(tmp_path) in capsys.readouterr().err.replace("\n", "")
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request(losses=("BCE", "bce")), "loss 'bce' is unknown; choose one of BCE"),
+        (Request(members=0), "at least one member, got 0"),
+        (Request(tables=(3,)), "table 3 is not reproduced from CIFAR10; choose 2, 4, 5, 6, 8 or all"),
+        (Request(classes=(4, 4)), "one class twice"),
+        (Request(class_ratios=("1:400",)), "leaves no positive beside 300 negatives"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_clear_line(request_: Request, message: str):
+    with pytest.raises(UsageError, match=message):
+        request_.rows()
+
+
+def test_tables_on_the_same_images_share_their_rows():
+    rows = Request(tables=(2, 4, 5, 6)).rows()
+    assert len(rows) == 2 * 27
+    assert {row.first.classes for row in rows} == {(0, 1), (6, 7)}
+    assert len(Request(tables=(8,)).rows()) == 27

@@ -1,14 +1,15 @@
 """How a row is chosen: by validation AUC alone, ties to the first, the test set once and last."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pretended_lab import Rule, lab_in, trained
 
-from prostate_alm.cifar10.lab import COLUMNS, Lab, Order, train
+from prostate_alm.cifar10.evaluation import Evaluation, evaluate
+from prostate_alm.cifar10.lab import Lab, train
 from prostate_alm.cifar10.results import ArmResult, save_result
 from prostate_alm.cifar10.search import (
     LOSSES,
@@ -19,26 +20,9 @@ from prostate_alm.cifar10.search import (
     paper_parameter,
     row_plan,
 )
-from prostate_alm.cifar10.evaluation import Evaluation, evaluate
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.errors import UsageError
 from prostate_alm.training import Job
-
-Rule = Callable[[Training], float]
-
-
-def lab_in(folder: Path) -> Lab:
-    environment = {"data": "images", "code": "code", "precision": "float32"}
-    return Lab(folder / "data", folder / "bundle", folder, environment, {})
-
-
-def trained(order: Order, rule: Rule) -> dict[str, Any]:
-    """What a worker would say, with weights on disk, without any training."""
-    order.weights.parent.mkdir(parents=True, exist_ok=True)
-    order.weights.touch()
-    training = order.training
-    facts = dict.fromkeys(COLUMNS, "") | {"key": order.key, "arm": training.arm, "validation_auc": rule(training)}
-    return facts
 
 
 def evaluated(evaluation: Evaluation) -> None:
