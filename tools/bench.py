@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios, each measured side by side in one run, since machines differ and are noisy.
 
-    python tools/bench.py [method|statistics|trainer ...]
+    python tools/bench.py [method|statistics|trainer|reproduction ...]
 
 Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal,
 met, unit, comparison}.
@@ -12,12 +12,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import bench_method
+import bench_reproduction
 import bench_statistics
 import bench_trainer
 import torch
 from bench_rows import Row
 
-PARTS = {"method": bench_method.rows, "statistics": bench_statistics.rows, "trainer": bench_trainer.rows}
+PARTS = {
+    "method": bench_method.rows,
+    "statistics": bench_statistics.rows,
+    "trainer": bench_trainer.rows,
+    "reproduction": bench_reproduction.rows,
+}
 
 
 def line(row: Row) -> str:

@@ -10,7 +10,7 @@ class Grid:
 
     Args:
         title: above it.
-        note: what its figures rest on.
+        note: what its figures rest on; empty leaves it out.
         heads: names of the leading columns, which name each row.
         groups: (head, names of the columns under it); a head alone has one column named "".
         rows: row heads and cells, as many as the heads and columns.
@@ -61,4 +61,4 @@ class Grid:
             *([*heads, *cells] for heads, cells in self.rows),
         ]
         body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-        return f"{'#' * level} {self.title}\n\n{body}\n{self.note}\n"
+        return f"{'#' * level} {self.title}\n\n{body}" + (f"\n{self.note}\n" if self.note else "")

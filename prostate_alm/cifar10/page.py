@@ -55,11 +55,14 @@ def _part(one: ResultSet) -> Part:
 
 def _won(summaries: Sequence[Summary]) -> Grid:
     rows = [
-        ([f"Table {one.table}", TITLES[figure]], [str(tallies[who]) for who in _WHO])
+        ([str(one.table), TITLES[figure]], [str(tallies[who]) for who in _WHO])
         for one in summaries
         for figure, tallies in one.won.items()
     ]
-    note = "Of the rows that are there; a tie is not won. The paper has no continued arm, and one draw."
+    note = (
+        "Of the rows that are there, ours before rounding; a tie is not won. The paper has no continued arm, and one "
+        "draw of the test positives."
+    )
     return Grid(
         "Rows won by ALM",
         note,
@@ -72,7 +75,7 @@ def _won(summaries: Sequence[Summary]) -> Grid:
 def _means(summaries: Sequence[Summary]) -> Grid:
     rows = [
         (
-            [f"Table {one.table}", TITLES[figure]],
+            [str(one.table), TITLES[figure]],
             [written(means[who][ratio], figure, "+") or "-" for ratio in CLASS_RATIOS for who in _WHO],
         )
         for one in summaries

@@ -56,7 +56,7 @@ class ResultSet:
         return SETS[self.name]
 
     def facts(self) -> list[tuple[str, str]]:
-        """Where the results come from: machines, precision, members, seeds, hours of training."""
+        """Where the results come from: machines, precision, members, seeds, epochs, hours of training."""
         found = {
             "ensembles": {str(len(self.results))},
             "members of an ensemble": {str(len(result.member_aucs)) for result in self.results},
@@ -66,7 +66,12 @@ class ResultSet:
         }
         seconds = [s for result in self.results if (s := result.details.get("seconds")) is not None]
         hours = f"{sum(seconds) / 3600:.1f}, of {len(seconds)} ensembles" if seconds else "not recorded"
-        return [(name, ", ".join(sorted(values))) for name, values in found.items()] + [("hours of training", hours)]
+        epochs = [int(e) for result in self.results for e in result.details.get("epochs") or () if e is not None]
+        return [
+            *((name, ", ".join(sorted(values))) for name, values in found.items()),
+            ("epochs of a training", f"{min(epochs)} to {max(epochs)}" if epochs else "not recorded"),
+            ("hours of training", hours),
+        ]
 
 
 def read_sets(folder: Path | str) -> list[ResultSet]:

@@ -78,16 +78,15 @@ class Summary:
 
     def notes(self) -> list[str]:
         """How complete the table is, how sure its AUC differences are, and where ours falls short of the paper."""
-        text = [
-            self._state(),
-            f"AUC differences of ALM with p (Holm) < {LEVEL}: {self.better} better, {self.worse} worse, of {self.tests}",
-        ]
+        clear = f"{self.better} better, {self.worse} worse, of {self.tests}"
+        text = [self._state(), f"AUC differences of ALM with p (Holm) < {LEVEL}: {clear}"]
         if self.ensembled:
             text.append(f"Ensemble above its members' mean AUC: ours {self.ensembled[0]}, paper {self.ensembled[1]}")
         return [*text, self.shortfall()]
 
     def _state(self) -> str:
-        text = f"{self.arms.count} of {self.arms.of} arms are there, {self.rows.count} of the paper's {self.rows.of} rows"
+        arms, rows = self.arms, self.rows
+        text = f"{arms.count} of {arms.of} arms are there, {rows.count} of the paper's {rows.of} rows"
         if self.complete:
             return text
         counted = ", ".join(f"{tally} at {ratio}" for ratio, tally in self.counted.items())

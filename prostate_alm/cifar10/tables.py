@@ -86,7 +86,7 @@ def rows_of(arms: Sequence[Arm], table: int) -> list[Row]:
     ]
 
 
-def row_grid(rows: Sequence[Row], table: int = 2, note: str = "In percent.") -> Grid:
+def row_grid(rows: Sequence[Row], table: int = 2, note: str = "") -> Grid:
     """Paper and ours side by side, one line for each arm."""
     figures = list(dict.fromkeys(row.figure for row in rows))
     groups = [(TITLES[figure], ["ours"] if figure == AVERAGED else ["paper", "ours"]) for figure in figures]
@@ -100,7 +100,7 @@ def row_grid(rows: Sequence[Row], table: int = 2, note: str = "In percent.") -> 
     return Grid(title, note, ["ratio", "loss", "arm"], groups, list(lines.items()))
 
 
-def markdown_table(rows: Sequence[Row], table: int = 2, note: str = "In percent.") -> str:
+def markdown_table(rows: Sequence[Row], table: int = 2, note: str = "") -> str:
     """Paper and ours side by side, one line for each arm, as a Markdown table under a title."""
     return row_grid(rows, table, note).markdown()
 

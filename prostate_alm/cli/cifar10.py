@@ -101,6 +101,21 @@ def settings(
     console.note(f"also in {write_settings(out / TABLE, choices)}")
 
 
+@commands.command()
+def tables(
+    results: Annotated[Path, typer.Argument(metavar="DIR", help="What reproduce wrote: paper/*.npz, search/*.npz.")],
+) -> None:
+    """Write the paper's tables beside ours from finished results, as CSV, Markdown and HTML; print the Markdown.
+
+    Example: prostate-alm cifar10 tables results/
+    """
+    from prostate_alm.cifar10.write import write_all
+
+    text, page = write_all(results)
+    console.result(text.read_text(encoding="utf-8").rstrip())
+    console.note(f"also in {text} and {page}")
+
+
 @contextmanager
 def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, Engine]]":
     """A run whose progress is shown, on an engine that is up."""

@@ -79,7 +79,10 @@ class RayEngine:
                     f"this machine cannot hold a task of {self.cpus_per_task:g} cores and {self.gpus_per_task:g} GPUs"
                 )
             share = {"num_cpus": self.cpus_per_task, "num_gpus": self.gpus_per_task}
-            self._run = self._ray.remote(max_retries=RETRIES, retry_exceptions=False, **share)(_run)
+            # defined here, so that it travels whole: a machine without the package can say so
+            self._run = self._ray.remote(max_retries=RETRIES, retry_exceptions=False, **share)(
+                lambda call, task: call(task)
+            )
             self._undo = undo.pop_all()
         return self
 
@@ -113,10 +116,6 @@ class RayEngine:
         return math.floor(fit + 1e-9)
 
 
-def _run(function: Callable[[Task], Result], task: Task) -> Result:
-    return function(task)
-
-
 def _hand_over(theirs: "Future[Result]", ours: "Future[Result]") -> None:
     if not ours.set_running_or_notify_cancel():
         return
@@ -131,9 +130,9 @@ def _as_raised(error: BaseException) -> BaseException:
     """A task's own error without Ray's wrapping, or a WorkerLostError if Ray has given up."""
     from ray import exceptions
 
+    own = error
     if isinstance(error, exceptions.RayTaskError):
-        error.cause.__cause__ = error  # where it was raised, as process pools tell it
-        return error.cause
+        own = error.cause
     lost = (
         exceptions.WorkerCrashedError,
         exceptions.NodeDiedError,
@@ -141,13 +140,16 @@ def _as_raised(error: BaseException) -> BaseException:
         exceptions.OutOfMemoryError,
         exceptions.ObjectLostError,
     )
-    if not isinstance(error, lost):
-        return error
-    own = WorkerLostError(
-        f"Ray gave a task up after {RETRIES} retries, its workers died ({type(error).__name__}; out of memory?):"
-        " run again to go on"
-    )
-    own.__cause__ = error
+    if isinstance(error, lost):
+        own = WorkerLostError(
+            f"Ray gave a task up after {RETRIES} retries, its workers died ({type(error).__name__}; out of memory?):"
+            " run again to go on"
+        )
+    elif isinstance(own, exceptions.RaySystemError):
+        reason = str(own).splitlines()[0]
+        own = UsageError(f"a machine of the cluster cannot take the task ({reason}): is this prostate-alm there too?")
+    if own is not error:
+        own.__cause__ = error  # where it was raised, as process pools tell it
     return own
 
 

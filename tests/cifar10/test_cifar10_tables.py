@@ -132,6 +132,12 @@ def test_written_tables_hold_the_rows(tmp_path: Path) -> None:
     assert "Members: 2 (paper: 10); test negatives: 1000" in page.read_text()
 
 
+def test_written_hyperparameters_are_a_table_too(tmp_path: Path) -> None:
+    table, page = write_tables(tmp_path, [result("base", "S-ML", details={"parameter": 0.5})], 8)
+    assert table.read_text().splitlines()[:2] == ["class_ratio,loss,name,paper,ours", "1:2,S-ML,margin,0.1,0.5"]
+    assert page.read_text().startswith("## Table 8: hyper-parameters")
+
+
 @pytest.mark.parametrize("table", [1, 3, 8, 99])
 def test_table_that_has_no_figures_here_is_refused(table: int) -> None:
     with pytest.raises(UsageError, match=f"table {table}"):

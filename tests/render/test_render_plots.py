@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 
 from prostate_alm.metrics import roc_points
 from prostate_alm.render import Mark, environment, roc_plot, score_plot
-from prostate_alm.render.roc import _corners
+from prostate_alm.render.roc import corners
 from prostate_alm.render.scores import _edges
 
 
@@ -74,7 +74,7 @@ def test_lines_differ_in_dash_and_not_in_colour_alone(curve):
 
 
 def test_dropping_straight_stretches_leaves_the_curve(curve):
-    x, y = _corners(curve)
+    x, y = corners(curve)
     assert len(x) < len(curve.fpr)
     assert np.trapezoid(y, x) == pytest.approx(np.trapezoid(curve.tpr, curve.fpr), abs=1e-12)
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
