@@ -97,18 +97,19 @@ def table_spec(number: int) -> Table:
     return TABLES[number]
 
 
-def measured(results: Sequence[ArmResult], table: int) -> list[Arm]:
+def measured(results: Sequence[ArmResult], table: int, classes: tuple[int, int] | None = None) -> list[Arm]:
     """Every ensemble of a table's classes with its figures, in the paper's order of ratios and losses, then by arm.
 
     Args:
         results: members among them, and ensembles of other classes, are passed over.
         table: 2, 4, 5 or 6.
+        classes: another class pair than the table's.
 
     Raises:
         UsageError: if the table is another, or two results are of the same ratio, loss and arm.
     """
     spec, losses = table_spec(table), paper_losses(table)
-    chosen = ensembles(results, spec.classes)
+    chosen = ensembles(results, classes or spec.classes)
 
     def rank(result: ArmResult) -> tuple[tuple[bool, int | str], tuple[bool, int | str], int]:
         return _place(CLASS_RATIOS, result.class_ratio), _place(losses, result.loss), ARMS.index(result.arm)

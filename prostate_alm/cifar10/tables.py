@@ -1,27 +1,13 @@
-"""The paper's CIFAR10 tables beside ours, as rows, CSV and Markdown. All figures are in percent."""
+"""The paper's CIFAR10 tables beside ours, as rows and as they are printed. All figures are in percent."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
 from prostate_alm.cifar10.grid import Grid
-from prostate_alm.cifar10.hyperparameters import CHOICE_COLUMNS, choice_grid, choices
+from prostate_alm.cifar10.hyperparameters import choice_grid, choices
 from prostate_alm.cifar10.measures import AVERAGED, TITLES, Arm, measured, table_spec, written
-from prostate_alm.cifar10.published import paper_figures, paper_rows
+from prostate_alm.cifar10.published import paper_figures
 from prostate_alm.cifar10.results import ArmResult
-from prostate_alm.files import output_folder, write_csv, write_text
-
-__all__ = [
-    "COLUMNS",
-    "Row",
-    "basis",
-    "markdown_table",
-    "paper_rows",
-    "row_grid",
-    "rows_of",
-    "table_rows",
-    "write_tables",
-]
 
 
 @dataclass(frozen=True)
@@ -100,35 +86,25 @@ def row_grid(rows: Sequence[Row], table: int = 2, note: str = "") -> Grid:
     return Grid(title, note, ["ratio", "loss", "arm"], groups, list(lines.items()))
 
 
-def markdown_table(rows: Sequence[Row], table: int = 2, note: str = "") -> str:
-    """Paper and ours side by side, one line for each arm, as a Markdown table under a title."""
-    return row_grid(rows, table, note).markdown()
-
-
-def write_tables(out: Path | str, results: Sequence[ArmResult], table: int = 2) -> tuple[Path, Path]:
-    """Write `table<n>.csv` (long form, the columns of `Row`, or of `Choice` for table 8) and `table<n>.md`, each whole.
+def table_grid(results: Sequence[ArmResult], table: int = 2, classes: tuple[int, int] | None = None) -> Grid:
+    """A table as it is printed.
 
     Args:
-        out: folder for both; made as needed.
         results: as `table_rows` takes them.
         table: 2, 4, 5, 6 or 8.
+        classes: another class pair than the table's: the figures of the table, without the paper's.
 
     Raises:
         UsageError: as `table_rows`.
-        OutputError: if the folder cannot be written to.
     """
     if table == HYPERPARAMETERS:
-        columns, rows = CHOICE_COLUMNS, choices(results)
-        grid = choice_grid(rows)
-    else:
-        arms = measured(results, table)
-        columns, rows = COLUMNS, rows_of(arms, table)
-        grid = row_grid(rows, table, basis([arm.result for arm in arms], table))
-    out = output_folder(out)
-    return (
-        write_csv(out / f"table{table}.csv", columns, (asdict(row) for row in rows)),
-        write_text(out / f"table{table}.md", grid.markdown()),
-    )
+        return choice_grid(choices(results))
+    arms = measured(results, table, classes)
+    note = basis([arm.result for arm in arms], table)
+    if classes in (None, table_spec(table).classes):
+        return row_grid(rows_of(arms, table), table, note)
+    rows = [replace(row, paper=None) for row in rows_of(arms, table)]
+    return replace(row_grid(rows, table, note), title=f"Classes {classes[0]} and {classes[1]}, as Table {table}")
 
 
 def basis(results: Sequence[ArmResult], table: int) -> str:

@@ -22,9 +22,7 @@ OUT = Annotated[Path, typer.Option("--out", help="Folder for the results and tab
 
 ENGINE = Annotated[str, typer.Option("--engine", metavar="local|ray", help="What spreads the trainings.")]
 PROCESSES = Annotated[int | None, typer.Option("--processes", help="Trainings at a time, local. [default: the cores]")]
-ADDRESS = Annotated[
-    str | None, typer.Option("--address", help="Of a Ray cluster. [default: a Ray of its own]")
-]
+ADDRESS = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster. [default: a Ray of its own]")]
 GPUS = Annotated[float, typer.Option("--gpus-per-task", help="Share of a GPU that a training takes, for Ray.")]
 
 
@@ -64,16 +62,17 @@ def reproduce(
     Example: prostate-alm cifar10 reproduce --data cifar-10-batches-py --out results/ --table 2
     """
     from prostate_alm.cifar10.reproduce import reproduce as reproduce_rows
-    from prostate_alm.cifar10.tables import write_tables
+    from prostate_alm.cifar10.tables import table_grid
+    from prostate_alm.cifar10.write import write_all
 
     request = _request(table, search, loss, ratio, classes, members, seed, smoke)
     rows = request.rows()
     with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
         results = reproduce_rows(run, rows, spread)
     for number in request.tables:
-        made, text = write_tables(out / request.settings, results, number)
-        console.result(text.read_text(encoding="utf-8").rstrip())
-        console.note(f"also in {made}")
+        console.result(table_grid(results, number, request.classes).markdown())
+    if request.classes is None:
+        console.note(f"also in {' and '.join(map(str, write_all(out)))}")
     if smoke:
         console.note("small scale: shows that everything runs, not how good the method is")
 

@@ -6,8 +6,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from prostate_alm.cifar10.protocol import Protocol
+from prostate_alm.cifar10.published import paper_rows
 from prostate_alm.cifar10.results import ArmResult
-from prostate_alm.cifar10.tables import COLUMNS, markdown_table, paper_rows, table_rows, write_tables
+from prostate_alm.cifar10.tables import row_grid, table_grid, table_rows
 from prostate_alm.errors import UsageError
 
 BALANCED = Protocol(seed=2).test_set(np.arange(10_000) % 10).balanced
@@ -107,7 +108,7 @@ def test_other_tables_measure_other_things() -> None:
 
 def test_markdown_puts_paper_and_ours_side_by_side() -> None:
     rows = table_rows([result("base"), result("continued")])
-    lines = markdown_table(rows).splitlines()
+    lines = row_grid(rows).markdown().splitlines()
     assert lines[0] == "## Table 2: airplane and automobile"
     assert {line.count("|") for line in lines[2:]} == {13}
     base = [cell.strip() for cell in lines[4].strip("|").split("|")]
@@ -119,23 +120,23 @@ def test_markdown_puts_paper_and_ours_side_by_side() -> None:
     assert lines[5].split("|")[3:5] == [" continued ", "  "]
 
 
-def test_written_tables_hold_the_rows(tmp_path: Path) -> None:
-    runs = [result("base"), result("alm")]
-    table, page = write_tables(tmp_path / "out", runs)
-    with table.open() as file:
-        stored = list(csv.DictReader(file))
-    assert tuple(stored[0]) == COLUMNS
-    assert len(stored) == 10
-    assert [float(row["ours"]) for row in stored] == [row.ours for row in table_rows(runs)]
-    assert stored[0]["paper"] == "94.67"
-    assert stored[0]["sd20"] == ""
-    assert "Members: 2 (paper: 10); test negatives: 1000" in page.read_text()
+def test_a_printed_table_says_what_it_rests_on() -> None:
+    text = table_grid([result("base"), result("alm")]).markdown()
+    assert "94.67" in text
+    assert "Members: 2 (paper: 10); test negatives: 1000" in text
 
 
-def test_written_hyperparameters_are_a_table_too(tmp_path: Path) -> None:
-    table, page = write_tables(tmp_path, [result("base", "S-ML", details={"parameter": 0.5})], 8)
-    assert table.read_text().splitlines()[:2] == ["class_ratio,loss,name,paper,ours", "1:2,S-ML,margin,0.1,0.5"]
-    assert page.read_text().startswith("## Table 8: hyper-parameters")
+def test_other_classes_have_the_figures_and_nothing_of_the_papers() -> None:
+    text = table_grid([result("base", classes=(3, 5))], 2, (3, 5)).markdown()
+    assert text.startswith("## Classes 3 and 5, as Table 2")
+    assert "| 1:2 | BCE | base |  | " in text
+    assert "94.67" not in text
+
+
+def test_the_hyperparameters_are_a_table_too() -> None:
+    text = table_grid([result("base", "S-ML", details={"parameter": 0.5})], 8).markdown()
+    assert text.startswith("## Table 8: hyper-parameters")
+    assert "| 1:2 | S-ML | margin | 0.1 | 0.5 |" in text
 
 
 @pytest.mark.parametrize("table", [1, 3, 8, 99])
