@@ -49,7 +49,7 @@ class RayEngine:
     def __init__(self, address: str | None = None, *, cpus_per_task: float = 1, gpus_per_task: float = 0) -> None:
         if not cpus_per_task > 0:
             raise UsageError(f"{cpus_per_task:g} cores per task: a number above 0, please")
-        if gpus_per_task < 0 or (gpus_per_task > 1 and gpus_per_task % 1):
+        if not gpus_per_task >= 0 or (gpus_per_task > 1 and gpus_per_task % 1):
             raise UsageError(f"{gpus_per_task:g} GPUs per task: a whole number or a fraction below 1, please")
         self.address = address
         self.cpus_per_task = cpus_per_task
@@ -142,8 +142,7 @@ def _as_raised(error: BaseException) -> BaseException:
     )
     if isinstance(error, lost):
         own = WorkerLostError(
-            f"Ray gave a task up after {RETRIES} retries, its workers died ({type(error).__name__}; out of memory?):"
-            " run again to go on"
+            f"Ray gave up a task whose workers died ({type(error).__name__}; out of memory?): run again to go on"
         )
     elif isinstance(own, exceptions.RaySystemError):
         reason = str(own).splitlines()[0]

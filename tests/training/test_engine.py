@@ -1,13 +1,20 @@
-"""Tasks in this process or spread over workers."""
+"""Tasks in this process or spread over workers, and what is left when a worker or the driver is killed."""
 
 import math
 import operator
 import os
+import signal
 import threading
+from concurrent.futures import Future
+from pathlib import Path
 
+import driver
 import pytest
+import spread
 
 from prostate_alm.training import engine, run_tasks
+from prostate_alm.training.engine import LocalEngine, WorkerLostError, outcome
+from prostate_alm.training.plans import PlanRunner
 
 
 def test_one_process_runs_tasks_here_one_after_another() -> None:
@@ -27,10 +34,34 @@ def test_an_error_in_this_process_comes_through() -> None:
         list(run_tasks(math.sqrt, [-1.0], processes=3))
 
 
+def test_a_local_engine_takes_every_core_unless_told() -> None:
+    assert LocalEngine().slots == os.cpu_count()
+    assert LocalEngine(3).slots == 3
+
+
+def test_one_process_hands_out_finished_futures() -> None:
+    with LocalEngine(1) as local:
+        good, bad = local.submit(math.sqrt, 4.0), local.submit(math.sqrt, -1.0)
+    assert good.done()
+    assert outcome(good) == 2.0
+    with pytest.raises(ValueError, match="math domain"):
+        outcome(bad)
+
+
+def test_outcome_leaves_other_errors_alone() -> None:
+    future: Future[int] = Future()
+    future.set_exception(KeyError("a task's own"))
+    with pytest.raises(KeyError, match="a task's own"):
+        outcome(future)
+
+
 def test_the_first_process_does_not_wait_for_a_parent() -> None:
-    before = threading.active_count()
-    engine._end_with_parent()
-    assert threading.active_count() == before
+    before, handler = threading.active_count(), signal.getsignal(signal.SIGINT)
+    try:
+        engine._end_with_parent()
+        assert threading.active_count() == before
+    finally:
+        signal.signal(signal.SIGINT, handler)  # a worker ignores Ctrl-C, this process must not
 
 
 @pytest.mark.slow
@@ -38,3 +69,50 @@ def test_workers_give_every_result_and_hand_back_an_error() -> None:
     results = run_tasks(math.sqrt, [4.0, 9.0, -1.0], processes=2)
     with pytest.raises(ValueError, match="math domain"):
         assert {next(results), next(results), next(results)} <= {2.0, 3.0}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_told_and_what_was_finished_is_not_computed_again(tmp_path: Path) -> None:
+    with LocalEngine(2) as local:
+        assert outcome(local.submit(spread.compute, spread.Trace(tmp_path, "first"))) != os.getpid()
+        with pytest.raises(WorkerLostError, match="run again to go on, with fewer --processes"):
+            outcome(local.submit(spread.die, None))
+        with pytest.raises(WorkerLostError, match="a worker process died"):
+            local.submit(abs, -3)
+    again = [spread.Trace(tmp_path, "first"), spread.Trace(tmp_path, "second")]
+    assert list(run_tasks(spread.compute, again, processes=1)) == [0, os.getpid()]
+    assert spread.computed(tmp_path) == ["first", "second"]
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_driver_and_another_goes_on(tmp_path: Path) -> None:
+    tasks = spread.traces(tmp_path, 6, 0.5)
+    with driver.start(tmp_path, len(tasks), 0.5, "LocalEngine(2)") as process:
+        spread.until(lambda: len(spread.computed(tmp_path)) == 4)  # two are done, two are running
+        process.kill()
+    spread.until(lambda: all(spread.ended(worker) for worker in spread.workers(tmp_path)))
+    kept = spread.finished(tmp_path)
+    assert {"t0", "t1"} <= kept < {task.name for task in tasks}
+    before = len(spread.computed(tmp_path))
+    results = list(run_tasks(spread.compute, spread.traces(tmp_path, 6, 0.0), processes=1))
+    assert results.count(0) == len(kept)
+    assert sorted(spread.computed(tmp_path)[before:]) == sorted({task.name for task in tasks} - kept)
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_running_tasks_finish(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def interrupt() -> None:
+        spread.until(lambda: len(spread.computed(tmp_path)) == 2)
+        for process in (*spread.workers(tmp_path), os.getpid()):  # a terminal tells them all
+            os.kill(process, signal.SIGINT)
+
+    plan = driver.one_batch(spread.compute, spread.traces(tmp_path, 5, 2.0))
+    with LocalEngine(2) as local:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            PlanRunner([plan], local, stopping=told.append).run()
+        assert spread.finished(tmp_path) == {"t0", "t1"}
+    assert told == [2]
+    assert sorted(spread.computed(tmp_path)) == ["t0", "t1"]
