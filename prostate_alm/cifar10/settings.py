@@ -47,7 +47,7 @@ def _network(*channels: int) -> Common:
 
 
 STEPS = (
-    Step("learning rate", {text: {"learning_rate": float(text)} for text in ("0.001", "0.002", "0.004")}),
+    Step("learning rate", {text: {"learning_rate": float(text)} for text in ("0.001", "0.002", "0.004", "0.008")}),
     Step(
         "network",
         {
