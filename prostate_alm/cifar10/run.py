@@ -103,7 +103,7 @@ class Run:
             runner = PlanRunner(
                 plans(lab),
                 engine,
-                watch=lambda tally: self._watch(tally, len(lab.seen), trainings),
+                watch=lambda tally: self._watch(tally, len(lab.seen) + tally.held, trainings),
                 finished=finished,
                 stopping=lambda count: self.said(f"stopping: {count} tasks end first (Ctrl-C again: at once)"),
             )

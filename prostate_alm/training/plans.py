@@ -29,9 +29,18 @@ Plan = Generator[Sequence[Job], list[Any], Product]
 
 @dataclass
 class Tally:
-    """How far a run is: numbers of jobs, and what went wrong in which plan."""
+    """How far a run is: numbers of jobs, and what went wrong in which plan.
+
+    Args:
+        done: jobs that have ended well.
+        held: of them, those whose plan still waits for the rest of its batch.
+        running: jobs that an engine has.
+        failed: jobs that ended in an error.
+        errors: number of a plan -> its first error.
+    """
 
     done: int = 0
+    held: int = 0
     running: int = 0
     failed: int = 0
     errors: dict[int, Exception] = field(default_factory=dict)
@@ -113,7 +122,7 @@ class PlanRunner(Generic[Product]):
                 continue
             self.tally.done += 1
             if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
-                results = self._results[number]
+                results = self._results.pop(number)
                 self._advance(number, [results[place] for place in range(len(results))])
 
     def _advance(self, number: int, results: list[Any] | None) -> None:
@@ -141,4 +150,5 @@ class PlanRunner(Generic[Product]):
 
     def _tell(self) -> None:
         self.tally.running = len(self._running)
+        self.tally.held = sum(map(len, self._results.values()))
         self.watch(self.tally)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from prostate_alm.training import AutocastInferer
+from prostate_alm.training import AutocastInferer, quickest_precision
 
 
 class Probe(nn.Module):
@@ -41,6 +41,29 @@ def test_channels_last_reaches_the_network(image: torch.Tensor, order: torch.mem
     assert network.seen is image
 
 
+@pytest.mark.parametrize(
+    ("able", "precision"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_the_quickest_precision_is_what_the_processor_computes_in(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    quickest_precision.cache_clear()
+    try:
+        assert quickest_precision("cpu") == precision
+        network = Probe()
+        AutocastInferer("auto")(torch.ones(3, 2, 4, 4), network)
+        assert network.dtype == getattr(torch, precision)
+    finally:
+        quickest_precision.cache_clear()
+
+
 def test_another_precision_is_rejected() -> None:
-    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, float16, got 'int8'"):
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, float16, auto, got 'int8'"):
         AutocastInferer("int8")
