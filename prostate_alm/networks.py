@@ -69,8 +69,32 @@ class ConvCascade(nn.Sequential):
         self.features = in_channels * int(torch.tensor(size).prod())
 
 
+class LogitLayer(nn.Linear):
+    """One logit from features, in float32 also under autocast: logits in bfloat16 would tie.
+
+    Args:
+        features: number of features.
+
+    Shapes:
+        input: (B, features); output: (B, 1), float32.
+
+    Example:
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16):
+        ...     LogitLayer(4)(torch.zeros(2, 4)).dtype
+        torch.float32
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Logits (B, 1)."""
+        # a product and a sum, which autocast leaves alone
+        return (input.float() * self.weight).sum(dim=1, keepdim=True) + self.bias
+
+
 def _head(features: int, hidden: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1))
+    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), LogitLayer(hidden))
 
 
 def _initialise(network: nn.Module) -> None:

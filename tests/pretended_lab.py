@@ -12,7 +12,7 @@ Rule = Callable[[Training], float]
 
 def lab_in(folder: Path) -> Lab:
     environment = {"data": "images", "code": "code", "precision": "float32"}
-    return Lab(folder / "data", folder / "bundle", folder, environment, {})
+    return Lab(folder / "data", folder, environment, {})
 
 
 def trained(order: Order, rule: Rule) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from prostate_alm.files import sha256
-from prostate_alm.training import quickest_precision
+from prostate_alm.training import ARMS, quickest_precision
 
 DECIDING = (
     "alm.py", "networks.py", "losses", "bundle/weights.py", "bundle/workflow.py",
     "training/batches.py", "training/checkpoint.py", "training/data.py", "training/handlers.py",
     "training/inferer.py", "training/stages.py",
-    "cifar10/counter.py", "cifar10/data.py", "cifar10/dataset.py", "cifar10/protocol.py", "cifar10/tensors.py",
-    "cifar10/trainings.py", "cifar10/unpickle.py",
+    "cifar10/counter.py", "cifar10/data.py", "cifar10/dataset.py", "cifar10/predict.py", "cifar10/protocol.py",
+    "cifar10/tensors.py", "cifar10/trainings.py", "cifar10/unpickle.py",
 )  # fmt: skip
 """The modules that determine the numbers of a training, below the package's folder."""
 
@@ -35,7 +35,7 @@ def environment(digest: str, bundle: Path) -> dict[str, Any]:
     return {
         "data": digest,
         "code": code_hash(),
-        "configs": {path.name: sha256(path) for path in sorted((bundle / "configs").glob("*.json"))},
+        "configs": {name: sha256(bundle / "configs" / f"{name}.json") for name in sorted(set().union(*ARMS.values()))},
         "libraries": {name: version(name) for name in LIBRARIES},
         "precision": quickest_precision(device()),
     }
@@ -77,16 +77,13 @@ def bare_code(source: str) -> str:
 
     Example:
         >>> bare_code('def f():\\n    "Words."\\n    return  1  # one')
-        'def f():\\n    return 1'
+        'def f():\\n    pass\\n    return 1'
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body: list[ast.stmt] | None = getattr(node, "body", None) if isinstance(node, _DOCUMENTED) else None
-        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            del body[0]
-            if not body:
-                body.append(ast.Pass())
-    return ast.unparse(tree)
+    return ast.unparse(_WithoutWords().visit(ast.parse(source)))
 
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+class _WithoutWords(ast.NodeTransformer):
+    """Drops every statement that is a constant alone: docstrings, and strings below a name."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else node

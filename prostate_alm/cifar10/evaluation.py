@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from prostate_alm.cifar10.data import balanced_test_data
-from prostate_alm.cifar10.environment import machine
-from prostate_alm.cifar10.lab import Lab, Order, predict, read_facts
-from prostate_alm.cifar10.results import ArmResult, content_key, ensemble_of, save_result, stored_result
+from prostate_alm.cifar10.lab import Lab, Order, read_facts
+from prostate_alm.cifar10.predict import predict
+from prostate_alm.cifar10.results import (
+    ArmResult,
+    content_key,
+    ensemble_of,
+    load_result,
+    save_result,
+    stored_result,
+)
 from prostate_alm.cifar10.trainings import Training
-from prostate_alm.training import one_thread
+from prostate_alm.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,19 @@ class Evaluation:
         return content_key({"members": [order.key for order in self.orders], "settings": self.settings})
 
     def stored(self) -> ArmResult | None:
-        """The result if it is there and of these very trainings."""
+        """The result if it is there and of these very trainings.
+
+        Raises:
+            UsageError: if a result of other size or seed is there, which must not be written over.
+        """
+        if self.path.is_file():
+            there, training = load_result(self.path)[0], self.orders[0].training
+            size = int((there.test_labels == 0).sum())
+            if (len(there.member_aucs), there.seed, size) != (len(self.orders), training.seed, training.scale.test):
+                raise UsageError(
+                    f"{self.path} is of {len(there.member_aucs)} members, seed {there.seed} and {size} test negatives: "
+                    f"choose another --out for {len(self.orders)}, {training.seed} and {training.scale.test}"
+                )
         return stored_result(self.path, key=self.key)
 
 
@@ -58,21 +77,21 @@ def evaluate(evaluation: Evaluation) -> ArmResult:
     dataset = balanced_test_data(str(evaluation.orders[0].data), training.protocol)
     whole = dataset.__getitems__(list(range(len(dataset))))
     labels, case_ids = whole["label"].long().numpy(), whole["case_id"].numpy()
-    with one_thread():
-        members = [
-            ArmResult(
-                class_ratio=training.class_ratio,
-                loss=training.loss,
-                arm=training.arm,
-                test_logits=predict(order, dataset),
-                test_labels=labels,
-                test_case_ids=case_ids,
-                classes=training.classes,
-                seed=training.seed,
-                member=order.training.member,
-            )
-            for order in evaluation.orders
-        ]
+    bundle = evaluation.orders[0].own_bundle()
+    members = [
+        ArmResult(
+            class_ratio=training.class_ratio,
+            loss=training.loss,
+            arm=training.arm,
+            test_logits=predict(bundle, order.overrides(), order.weights, dataset),
+            test_labels=labels,
+            test_case_ids=case_ids,
+            classes=training.classes,
+            seed=training.seed,
+            member=order.training.member,
+        )
+        for order in evaluation.orders
+    ]
     result = ensemble_of(members, _details(evaluation))
     save_result(evaluation.path, result, key=evaluation.key)
     return result
@@ -94,5 +113,6 @@ def _details(evaluation: Evaluation) -> dict[str, Any]:
         "weights_sha256": [fact["weights_sha256"] for fact in facts],
         "seconds": round(sum(fact["seconds"] for fact in facts), 1),
         "precision": evaluation.precision,
-        "machine": machine(),
+        "environment": ", ".join(sorted({fact["environment"] for fact in facts})),
+        "machine": ", ".join(sorted({fact["machine"] for fact in facts})),
     }

@@ -3,30 +3,31 @@
 import csv
 import json
 import zipfile
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from monai.bundle.config_parser import ConfigParser
 from numpy.typing import NDArray
 
-from prostate_alm.bundle import load_weights
+from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.data import member_data
-from prostate_alm.cifar10.environment import code_hash
+from prostate_alm.cifar10.environment import environment, machine
+from prostate_alm.cifar10.predict import predict
+from prostate_alm.cifar10.results import content_key
 from prostate_alm.cifar10.tensors import CifarDataset
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import ModelError, NoInputError, UsageError
 from prostate_alm.files import output_folder, whole_file, write_csv
-from prostate_alm.training import one_thread, train_arm
+from prostate_alm.training import train_arm
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
+BUNDLE = "cifar10_alm_classification"
 LEDGER = "trainings.csv"
 COLUMNS = (
     "key", "classes", "class_ratio", "loss", "arm", "parameter", "penalty", "growth", "margin", "common", "member",
-    "seed", "validation_auc", "best_epoch", "epochs", "penalty_reached", "seconds", "weights_sha256",
+    "seed", "validation_auc", "best_epoch", "epochs", "penalty_reached", "seconds", "weights_sha256", "environment",
+    "machine",
 )  # fmt: skip
 
 Facts = dict[str, Any]
@@ -41,18 +42,16 @@ class Order:
         key: its content key.
         start_key: the key of the training it starts from; None for a base.
         data: the images.
-        bundle: folder of the bundle.
         out: the run's folder, seen by every worker.
-        code: hash of the deciding modules where the key was made.
+        environment: the one that the key was made of, see `environment.environment`.
     """
 
     training: Training
     key: str
     start_key: str | None
     data: Path
-    bundle: Path
     out: Path
-    code: str
+    environment: dict[str, Any]
 
     @property
     def result(self) -> Path:
@@ -63,6 +62,24 @@ class Order:
     def weights(self) -> Path:
         """The best weights, beside the other files of the stage."""
         return _stage(self.out, self.key) / WEIGHTS
+
+    def overrides(self) -> dict[str, Any]:
+        """Config id -> value for the bundle, with the precision that the key names."""
+        told = {"dataset_dir": str(self.data), "inferer::precision": self.environment["precision"]}
+        return self.training.overrides() | told
+
+    def own_bundle(self) -> Path:
+        """The bundle of the process that carries the order out.
+
+        Raises:
+            UsageError: if its code, configs or libraries are not those that the key was made of.
+        """
+        bundle = find_bundle(BUNDLE)
+        here = environment(self.environment["data"], bundle) | {"precision": self.environment["precision"]}
+        if here != self.environment:
+            differing = ", ".join(name for name, value in here.items() if value != self.environment.get(name))
+            raise UsageError(f"a worker has other {differing} than the caller: install the same version everywhere")
+        return bundle
 
 
 def _stage(out: Path, key: str) -> Path:
@@ -75,7 +92,6 @@ class Lab:
 
     Args:
         data: the images.
-        bundle: folder of the bundle.
         out: the run's folder.
         environment: see `environment.environment`.
         ledger: key -> row of `trainings.csv`.
@@ -83,7 +99,6 @@ class Lab:
     """
 
     data: Path
-    bundle: Path
     out: Path
     environment: dict[str, Any]
     ledger: dict[str, Facts]
@@ -97,9 +112,8 @@ class Lab:
             training.key(self.environment),
             None if start is None else start.key(self.environment),
             self.data,
-            self.bundle,
             self.out,
-            self.environment["code"],
+            self.environment,
         )
 
     def validation_auc(self, training: Training) -> float | None:
@@ -113,8 +127,8 @@ class Lab:
         return float(self.ledger[order.key]["validation_auc"])
 
     def note(self, facts: Facts) -> None:
-        """Remember what a training said of itself."""
-        self.ledger[facts["key"]] = {name: facts.get(name, "") for name in COLUMNS}
+        """Remember what a training said of itself; what it was chosen by stays when its lost weights are made anew."""
+        self.ledger.setdefault(facts["key"], {name: facts.get(name, "") for name in COLUMNS})
         self.seen.add(facts["key"])
 
     def write_ledger(self) -> Path:
@@ -146,25 +160,22 @@ def train(order: Order) -> Facts:
         What is written beside the validation logits: a row of the ledger and the history.
 
     Raises:
-        UsageError: if this worker's code is not the caller's, or the training diverges.
+        UsageError: if this worker's environment is not the caller's, or the training diverges.
         ModelError: if the weights to start from are missing.
     """
     if order.result.is_file() and order.weights.is_file():
         return read_facts(order.result)
-    if code_hash() != order.code:
-        raise UsageError("a worker has other code than the caller: install the same version on every node")
+    bundle = order.own_bundle()
     start = None if order.start_key is None else _stage(order.out, order.start_key) / WEIGHTS
     if start is not None and not start.is_file():
         raise ModelError(f"{start} is missing: run again, it is trained anew")
     folder = _stage(order.out, order.key)
-    overrides = order.training.overrides() | {"dataset_dir": str(order.data)}
-    if not (folder / RESULT).is_file():
-        train_arm(order.bundle, order.training.arm, folder, overrides, start)
+    if not ((folder / RESULT).is_file() and order.weights.is_file()):
+        train_arm(bundle, order.training.arm, folder, order.overrides(), start)
     result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     facts = _facts(order, result)
     validation = _validation_data(order)
-    with one_thread():
-        logits = predict(order, validation)
+    logits = predict(bundle, order.overrides(), order.weights, validation)
     output_folder(order.result.parent)
     with whole_file(order.result) as part:
         np.savez_compressed(
@@ -219,6 +230,8 @@ def _facts(order: Order, result: dict[str, Any]) -> Facts:
         "penalty_reached": result["history"][-1].get("penalty", ""),
         "seconds": result["seconds"],
         "weights_sha256": result["weights_sha256"],
+        "environment": content_key(order.environment)[:12],
+        "machine": machine(),
     }
 
 
@@ -234,23 +247,3 @@ def _validation_data(order: Order) -> CifarDataset:
         scale=training.scale,
     )
     return data["validation"]
-
-
-@torch.inference_mode()
-def predict(order: Order, dataset: CifarDataset) -> NDArray[np.float32]:
-    """Logits (N,) of a finished training's best network, in the precision that it was trained in."""
-    config = ConfigParser.load_config_file(str(order.bundle / "configs" / "train.json"))
-    parser = ConfigParser(config=config | {"bundle_root": str(order.bundle)})
-    parser.update(dict(order.training.common))
-    device = parser.get_parsed_content("device")
-    network = load_weights(parser.get_parsed_content("member_def"), order.weights).eval().to(device)
-    inferer = parser.get_parsed_content("inferer")
-    logits = [
-        inferer(dataset.__getitems__(places)["image"].to(device), network).reshape(-1).cpu()
-        for places in _batches(len(dataset), 250)
-    ]
-    return torch.cat(logits).numpy()
-
-
-def _batches(count: int, size: int) -> Iterable[list[int]]:
-    return (list(range(start, min(start + size, count))) for start in range(0, count, size))

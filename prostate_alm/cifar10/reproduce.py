@@ -58,8 +58,8 @@ class Request:
             raise UsageError(f"an ensemble needs at least one member, got {self.members}")
         rows: list[Row] = []
         for classes in dict.fromkeys(self.classes or _classes(table) for table in self.tables):
-            for class_ratio in self.class_ratios:
-                for loss in self.losses:
+            for class_ratio in dict.fromkeys(self.class_ratios):
+                for loss in dict.fromkeys(self.losses):
                     training = Training(
                         loss,
                         class_ratio,
@@ -69,8 +69,9 @@ class Request:
                         common=tuple(sorted(self.common.items())),
                         constrained_epochs=self.constrained_epochs,
                     )
-                    _ = training.protocol  # refuses what cannot be drawn
-                    rows.append(Row(training, self.members, self.settings))
+                    row = Row(training, self.members, self.settings)
+                    _ = training.protocol, row.parameters(), row.constraints()  # refuse what cannot be had
+                    rows.append(row)
         return rows
 
 

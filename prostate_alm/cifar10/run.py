@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
 from prostate_alm.cifar10.environment import environment
-from prostate_alm.cifar10.lab import Lab, read_ledger
+from prostate_alm.cifar10.lab import BUNDLE, Lab, read_ledger, train
 from prostate_alm.files import discard_parts, lock_folder, output_folder
-from prostate_alm.training import Engine, Plan, PlanRunner, Tally
+from prostate_alm.training import Engine, Job, Plan, PlanRunner, Tally
 
-BUNDLE = "cifar10_alm_classification"
+LEDGER_SECONDS = 60.0
 
 Product = TypeVar("Product")
 
@@ -92,34 +92,34 @@ class Run:
         with lock_folder(self.out):
             discard_parts(self.out)
             lab = self._lab()
+            keeper = _Keeper(lab)
             products: dict[int, Product] = {}
 
             def finished(number: int, product: Product) -> None:
                 products[number] = product
-                lab.write_ledger()
                 self.said(f"{names[number]}: finished")
 
             self._started = time.monotonic()
             runner = PlanRunner(
                 plans(lab),
                 engine,
-                watch=lambda tally: self._watch(tally, len(lab.seen) + tally.held, trainings),
+                watch=lambda tally: self._watch(tally, len(lab.seen), trainings),
+                arrived=keeper,
                 finished=finished,
+                failed=lambda number, error: self.said(f"{names[number]} failed: {error}"),
                 stopping=lambda count: self.said(f"stopping: {count} tasks end first (Ctrl-C again: at once)"),
             )
             try:
                 errors = runner.run().errors
             finally:
                 lab.write_ledger()
-        for number, error in sorted(errors.items()):
-            self.said(f"{names[number]} failed: {error}")
         if errors:
             raise errors[min(errors)]
         return [products[number] for number in sorted(products)]
 
     def _lab(self) -> Lab:
-        bundle, ledger = find_bundle(BUNDLE), read_ledger(self.out)
-        return Lab(self.data, bundle, self.out, environment(read_batches(self.data).digest(), bundle), ledger)
+        ledger, digest = read_ledger(self.out), read_batches(self.data).digest()
+        return Lab(self.data, self.out, environment(digest, find_bundle(BUNDLE)), ledger)
 
     def _watch(self, tally: Tally, done: int, total: int) -> None:
         now = Progress(total, done, tally.running, tally.failed)
@@ -128,3 +128,18 @@ class Run:
         if now != self.progress:
             self.progress = now
             self.watch(now)
+
+
+class _Keeper:
+    """Notes every training as it comes and writes the ledger once a minute."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._written = time.monotonic()
+
+    def __call__(self, job: Job, result: Any) -> None:
+        if job.function is train:
+            self.lab.note(result)
+        if time.monotonic() - self._written >= LEDGER_SECONDS:
+            self.lab.write_ledger()
+            self._written = time.monotonic()

@@ -67,6 +67,14 @@ class Row:
         times = Fraction(parse_class_ratio(self.first.class_ratio)) if name == "weight" else 1
         return tuple(float(value * times) for value in GRIDS[name])
 
+    def constraints(self) -> list[Constraint]:
+        """Candidates of the constraint's settings, before delta is looked for; none where the row has no ALM arm."""
+        if not self.constrained:
+            return []
+        if self.settings == PAPER:
+            return [paper_constraint(self.first.loss, self.first.class_ratio)]
+        return [Constraint(penalty, growth) for penalty, growth in PENALTY_AND_GROWTH]
+
     @property
     def trainings(self) -> int:
         """How many trainings the row takes."""
@@ -91,7 +99,7 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     chosen = [base, replace(base, arm="continued")]
     if row.has_aucm:
         chosen.append(replace(base, arm="aucm"))
-    alm = [replace(base, arm="alm", constraint=value) for value in _constraints(row)]
+    alm = [replace(base, arm="alm", constraint=value) for value in row.constraints()]
     yield from finished(lab, [member for arm in (*chosen, *alm) for member in row.ensemble(arm)])
     if row.constrained:
         best = yield from _best(lab, row, alm)
@@ -102,24 +110,21 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     return (yield from _evaluated(lab, [row.ensemble(arm) for arm in chosen], row.settings))
 
 
-def _constraints(row: Row) -> list[Constraint]:
-    if not row.constrained:
-        return []
-    if row.settings == PAPER:
-        return [paper_constraint(row.first.loss, row.first.class_ratio)]
-    return [Constraint(penalty, growth) for penalty, growth in PENALTY_AND_GROWTH]
-
-
 def _best(lab: Lab, row: Row, candidates: Sequence[Training]) -> Generator[Sequence[Job], list[Any], Training]:
-    """The candidate with the highest mean validation AUC over the members; ties: the first."""
+    """The candidate with the highest mean validation AUC over the members; ties: the first.
+
+    AUCs are told apart to a millionth: they are stored in float32, and their least step is 2e-5.
+    """
     yield from finished(lab, [member for candidate in candidates for member in row.ensemble(candidate)])
-    return max(candidates, key=lambda candidate: mean_validation_auc(lab, row.ensemble(candidate)))
+    return max(candidates, key=lambda candidate: round(mean_validation_auc(lab, row.ensemble(candidate)), 6))
 
 
 def mean_validation_auc(lab: Lab, members: Sequence[Training]) -> float:
     """Mean of the members' best validation AUCs; all must be finished."""
-    aucs = [lab.validation_auc(member) for member in members]
-    return statistics.fmean(value for value in aucs if value is not None)
+    aucs = [auc for member in members if (auc := lab.validation_auc(member)) is not None]
+    if len(aucs) < len(members):
+        raise AssertionError("a member that is not finished cannot be judged")
+    return statistics.fmean(aucs)
 
 
 def finished(lab: Lab, trainings: Sequence[Training], *, weights: bool = False) -> Jobs:
@@ -141,13 +146,15 @@ def _evaluated(
 ) -> Generator[Sequence[Job], list[Any], list[ArmResult]]:
     """Test the chosen arms, once; their trainings are all finished, so nothing can be chosen by it any more."""
     evaluations = [evaluation_of(lab, members, settings) for members in arms]
+    found = {evaluation.path: result for evaluation in evaluations if (result := evaluation.stored()) is not None}
     wanted: list[Evaluation] = []
     for members, evaluation in zip(arms, evaluations, strict=True):
-        if evaluation.stored() is None:
+        if evaluation.path not in found:
             yield from finished(lab, members, weights=True)
             wanted.append(evaluation)
-    yield [Job(evaluate, evaluation) for evaluation in wanted]
-    return [result for evaluation in evaluations if (result := evaluation.stored()) is not None]
+    made = yield [Job(evaluate, evaluation) for evaluation in wanted]
+    fresh = {evaluation.path: result for evaluation, result in zip(wanted, made, strict=True)}
+    return [fresh.get(evaluation.path) or found[evaluation.path] for evaluation in evaluations]
 
 
 def paper_parameter(loss: str, class_ratio: str) -> float:

@@ -62,7 +62,7 @@ STEPS = (
 FIRST: Common = {**_network(16, 32, 64), "learning_rate": 0.001, "max_shift": 3, "member_def::dropout": 0.0}
 """What the first step starts from."""
 
-LENGTHS = tuple((epochs, patience) for epochs in (60, 80, 100, 150, LONGEST) for patience in (30, 50))
+LENGTHS = tuple((epochs, patience) for epochs in (60, 80, 100, 150, LONGEST) for patience in (30, 50, 80, None))
 CONSTRAINED_LENGTHS = (30, 60, LONGEST_CONSTRAINED)
 
 
@@ -117,11 +117,12 @@ def settings_plan(lab: Lab, members: int = 10, seed: int = 0) -> Generator[Seque
         told += _choices(step.name, candidates, best)
         common |= step.candidates[candidates[best].label]
     base = _longest(row, common)
-    lengths = [_stopped(lab, row, base, *length) for length in LENGTHS]
-    lengths.sort(key=lambda candidate: candidate.epochs)
+    stopped = [_stopped(lab, row, base, *length) for length in LENGTHS]
+    order = sorted(range(len(stopped)), key=lambda place: stopped[place].epochs)
+    lengths = [stopped[place] for place in order]
     best = _kept(lengths, by_cost=True)
     told += _choices("epochs, patience", lengths, best)
-    common |= dict(zip(("max_epochs", "patience"), map(int, lengths[best].label.split(", ")), strict=True))
+    common |= dict(zip(("max_epochs", "patience"), LENGTHS[order[best]], strict=True))
     alm = replace(
         row.first,
         arm="alm",
@@ -129,7 +130,7 @@ def settings_plan(lab: Lab, members: int = 10, seed: int = 0) -> Generator[Seque
         constraint=Constraint(*PENALTY_AND_GROWTH[0]),
         constrained_epochs=LONGEST_CONSTRAINED,
     )
-    yield from finished(lab, row.ensemble(alm))
+    yield from finished(lab, row.ensemble(alm), weights=True)
     constrained = [_stopped(lab, row, alm, epochs, None) for epochs in CONSTRAINED_LENGTHS]
     told += _choices("epochs of the second stage", constrained, _kept(constrained, by_cost=True))
     return told
@@ -184,7 +185,7 @@ def _stopped(lab: Lab, row: Row, first: Training, epochs: int, patience: int | N
     ends = [stopped_after(history, epochs, patience) for history in _histories(lab, row, first)]
     whole = statistics.fmean(map(len, _histories(lab, row, first)))
     trained = statistics.fmean(end for end, _ in ends)
-    label = str(epochs) if patience is None else f"{epochs}, {patience}"
+    label = f"{epochs}, none" if patience is None else f"{epochs}, {patience}"
     aucs = np.array([auc for _, auc in ends])
     return _Candidate(label, aucs, trained, _seconds(lab, row, first) * trained / whole)
 

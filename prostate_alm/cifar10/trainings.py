@@ -71,7 +71,8 @@ class Training:
     def key(self, environment: dict[str, Any]) -> str:
         """Content key: a hash of this training and of its environment (images, code, configs, libraries)."""
         told = asdict(self) if self.arm != BASE else asdict(replace(self, constrained_epochs=None))
-        return content_key({"environment": environment, "training": told})
+        positives = [self.protocol.positives(negatives) for negatives in asdict(self.scale).values()]
+        return content_key({"environment": environment, "training": told, "positives": positives})
 
     def overrides(self) -> dict[str, Any]:
         """Config id -> value for the bundle."""

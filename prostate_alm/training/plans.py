@@ -33,14 +33,12 @@ class Tally:
 
     Args:
         done: jobs that have ended well.
-        held: of them, those whose plan still waits for the rest of its batch.
         running: jobs that an engine has.
         failed: jobs that ended in an error.
         errors: number of a plan -> its first error.
     """
 
     done: int = 0
-    held: int = 0
     running: int = 0
     failed: int = 0
     errors: dict[int, Exception] = field(default_factory=dict)
@@ -56,7 +54,9 @@ class PlanRunner(Generic[Product]):
         plans: in order of precedence.
         engine: where jobs run; entered by the caller.
         watch: called with the tally whenever it changes.
+        arrived: called with a job and its result as soon as it is done.
         finished: called with a plan's number and product as soon as it ends.
+        failed: called with a plan's number and first error as soon as it is given up.
         stopping: called with the number of running jobs after the first Ctrl-C.
     """
 
@@ -66,13 +66,17 @@ class PlanRunner(Generic[Product]):
         engine: Engine,
         *,
         watch: Callable[[Tally], None] = lambda _: None,
+        arrived: Callable[[Job, Any], None] = lambda *_: None,
         finished: Callable[[int, Product], None] = lambda *_: None,
+        failed: Callable[[int, Exception], None] = lambda *_: None,
         stopping: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.plans = list(plans)
         self.engine = engine
         self.watch = watch
+        self.arrived = arrived
         self.finished = finished
+        self.failed = failed
         self.stopping = stopping
         self.tally = Tally()
         self._queue: list[tuple[int, int]] = []  # (plan, place in its batch): a heap, so the first plan goes first
@@ -113,7 +117,7 @@ class PlanRunner(Generic[Product]):
         for future in wait(self._running, return_when=FIRST_COMPLETED).done:
             number, place = self._running.pop(future)
             try:
-                self._results[number][place] = outcome(future)
+                result = outcome(future)
             except WorkerLostError:
                 raise
             except Exception as error:
@@ -121,6 +125,8 @@ class PlanRunner(Generic[Product]):
                 self._give_up(number, error)
                 continue
             self.tally.done += 1
+            self.arrived(self._batches[number][place], result)
+            self._results[number][place] = result
             if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
                 results = self._results.pop(number)
                 self._advance(number, [results[place] for place in range(len(results))])
@@ -147,8 +153,8 @@ class PlanRunner(Generic[Product]):
         if number not in self.tally.errors:
             self.tally.errors[number] = error
             self.plans[number].close()
+            self.failed(number, error)
 
     def _tell(self) -> None:
         self.tally.running = len(self._running)
-        self.tally.held = sum(map(len, self._results.values()))
         self.watch(self.tally)

@@ -86,16 +86,17 @@ def test_a_training_is_one_file_with_history_and_validation_logits(layout: Path,
 
 def test_other_settings_are_computed_anew(layout: Path, tmp_path: Path, trained: list[str]):
     carry_out(layout, tmp_path / "out", TINY)
-    carry_out(layout, tmp_path / "out", replace(TINY, seed=1))
+    carry_out(layout, tmp_path / "out", replace(TINY, common={"max_epochs": 1}))
     assert len(trained) == 16
 
 
-def test_a_lost_training_alone_is_computed_again(layout: Path, tmp_path: Path, trained: list[str]):
+@pytest.mark.parametrize("lost", ["result.json", "model.pt"])
+def test_a_lost_training_alone_is_computed_again(layout: Path, tmp_path: Path, trained: list[str], lost: str):
     first = carry_out(layout, tmp_path / "out", TINY)
-    lost = next(row for row in read_ledger(tmp_path / "out").values() if row["arm"] == "alm")
+    key = next(row["key"] for row in read_ledger(tmp_path / "out").values() if row["arm"] == "alm")
     (tmp_path / "out" / "trainings.csv").unlink()
-    (tmp_path / "out" / "trainings" / f"{lost['key']}.npz").unlink()
-    (tmp_path / "out" / "work" / lost["key"] / "result.json").unlink()
+    (tmp_path / "out" / "trainings" / f"{key}.npz").unlink()
+    (tmp_path / "out" / "work" / key / lost).unlink()
     trained.clear()
     again = carry_out(layout, tmp_path / "out", TINY)
     assert trained == ["alm"]
@@ -135,7 +136,7 @@ def test_another_test_set_changes_no_choice_and_no_training(layout: Path, tmp_pa
 
     def told(out: Path) -> list[list[str]]:
         with (out / "trainings.csv").open(newline="") as file:
-            left_out = {"key", "seconds"}  # the key covers all images
+            left_out = {"key", "environment", "seconds"}  # these cover all images
             return sorted(
                 [value for name, value in row.items() if name not in left_out] for row in csv.DictReader(file)
             )
@@ -168,6 +169,7 @@ def test_progress_counts_the_trainings(layout: Path, tmp_path: Path):
         with LocalEngine(1) as engine:
             reproduce(run, TINY.rows(), engine)
     assert (seen[0].total, seen[0].done) == (8, 0)
+    assert [progress.done for progress in seen if progress.running] == [*range(8), 8]
     assert seen[0].seconds_left is None
     assert (seen[-1].done, seen[-1].running, seen[-1].failed, seen[-1].seconds_left) == (8, 0, 0, None)
     assert all(progress.done <= progress.total for progress in seen)
@@ -187,7 +189,7 @@ def test_a_row_that_fails_is_told_and_the_others_are_carried_on(
     said: list[str] = []
     with pytest.raises(UsageError, match="training diverged"):
         carry_out(layout, tmp_path / "out", replace(TINY, losses=("S-FL", "MSFE")), said)
-    assert "S-FL 1:2, classes 0 and 1 failed: training diverged" in said
+    assert said == ["S-FL 1:2, classes 0 and 1 failed: training diverged", "MSFE 1:2, classes 0 and 1: finished"]
     assert {result.loss for result in load_results(tmp_path / "out" / "paper")} == {"MSFE"}
 
 
@@ -201,18 +203,20 @@ def test_ctrl_c_keeps_what_is_finished(layout: Path, tmp_path: Path, trained: li
         return facts
 
     monkeypatch.setattr("prostate_alm.cifar10.search.train", interrupted)
+    monkeypatch.setattr("prostate_alm.cifar10.run.train", interrupted)
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         carry_out(layout, tmp_path / "out", TINY, said)
     assert said[0].startswith("stopping")
     monkeypatch.undo()
     assert len(list((tmp_path / "out" / "trainings").iterdir())) == 3
+    assert len(read_ledger(tmp_path / "out")) == 2  # the third was done, its worker did not say so any more
     assert len(carry_out(layout, tmp_path / "out", TINY)) == 4
 
 
 def test_a_worker_with_other_code_refuses(layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lab, "code_hash", lambda: "other")
-    with pytest.raises(UsageError, match="other code"):
+    monkeypatch.setattr(lab, "environment", lambda *_: {"code": "other"})
+    with pytest.raises(UsageError, match="other code than the caller: install the same version everywhere"):
         carry_out(layout, tmp_path / "out", TINY)
 
 
@@ -239,11 +243,16 @@ def test_a_broken_ledger_or_training_is_named(layout: Path, tmp_path: Path, brok
         (Request(tables=(3,)), "table 3 is not reproduced from CIFAR10; choose 2, 4, 5, 6, 8 or all"),
         (Request(classes=(4, 4)), "one class twice"),
         (Request(class_ratios=("1:400",)), "leaves no positive beside 300 negatives"),
+        (Request(class_ratios=("1:7",)), "the paper has no hyper-parameters for BCE at 1:7; give --search"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_clear_line(request_: Request, message: str):
     with pytest.raises(UsageError, match=message):
         request_.rows()
+
+
+def test_a_row_that_is_asked_for_twice_is_one():
+    assert len(Request(tables=(2, 2), losses=("BCE", "BCE"), class_ratios=("1:2", "1:2")).rows()) == 1
 
 
 def test_tables_on_the_same_images_share_their_rows():

@@ -16,6 +16,7 @@ from prostate_alm.cifar10.search import (
     MARGINS,
     PENALTY_AND_GROWTH,
     Row,
+    mean_validation_auc,
     paper_constraint,
     paper_parameter,
     row_plan,
@@ -25,17 +26,21 @@ from prostate_alm.errors import UsageError
 from prostate_alm.training import Job
 
 
-def evaluated(evaluation: Evaluation) -> None:
+def evaluated(evaluation: Evaluation) -> ArmResult:
     training = evaluation.orders[0].training
+    negatives = training.scale.test
     result = ArmResult(
         training.class_ratio,
         training.loss,
         training.arm,
-        np.zeros(6, np.float32),
-        np.array([0, 0, 0, 0, 1, 1]),
-        np.arange(6),
+        np.zeros(negatives + 1, np.float32),
+        np.eye(1, negatives + 1, dtype=np.int64)[0],
+        np.arange(negatives + 1),
+        seed=training.seed,
+        member_aucs=(0.5,) * len(evaluation.orders),
     )
     save_result(evaluation.path, result, key=evaluation.key)
+    return result
 
 
 def drive(row: Row, lab: Lab, rule: Rule) -> tuple[list[Job], list[ArmResult]]:
@@ -92,6 +97,29 @@ def test_ties_go_to_the_first_of_the_grid(tmp_path: Path):
     jobs, _ = drive(search_row("CB-BCE"), lab_in(tmp_path), lambda _: 0.9)
     assert chosen(jobs, "base").parameter == 0.99
     assert chosen(jobs, "alm").constraint == Constraint(*PENALTY_AND_GROWTH[0], MARGINS[0])
+
+
+def test_equal_sums_of_float32_are_a_tie(tmp_path: Path):
+    spread = {0.1: (0.9553, 0.9447), 0.5: (0.95, 0.95), 2.0: (0.9601, 0.9399), 4.0: (0.9, 1.0)}
+
+    def rule(training: Training) -> float:
+        return float(np.float32(spread[training.parameter or 0.1][training.member]))
+
+    jobs, _ = drive(search_row("S-ML"), lab_in(tmp_path), rule)
+    assert chosen(jobs, "base").parameter == 0.1
+
+
+def test_a_member_that_is_missing_is_no_judgement(tmp_path: Path):
+    with pytest.raises(AssertionError, match="not finished"):
+        mean_validation_auc(lab_in(tmp_path), search_row("BCE").ensemble(Training("BCE", "1:2")))
+
+
+def test_a_result_of_other_size_or_seed_is_not_written_over(tmp_path: Path):
+    drive(search_row("MSFE"), lab_in(tmp_path), lambda _: 0.9)
+    with pytest.raises(UsageError, match=r"is of 2 members, seed 0 .* choose another --out for 3, 0 and 1000"):
+        drive(replace(search_row("MSFE"), members=3), lab_in(tmp_path), lambda _: 0.9)
+    with pytest.raises(UsageError, match="choose another --out for 2, 1"):
+        drive(Row(Training("MSFE", "1:9", seed=1), 2, "search"), lab_in(tmp_path), lambda _: 0.9)
 
 
 @pytest.mark.parametrize("settings", ["paper", "search"])

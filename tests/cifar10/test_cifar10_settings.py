@@ -66,7 +66,7 @@ def test_each_step_keeps_its_best_and_a_dearer_one_must_be_told_apart(monkeypatc
 
     choices, jobs = chosen(monkeypatch, tmp_path, rule, flat)
     kept = {choice.step: choice.candidate for choice in choices if choice.chosen}
-    assert kept["learning rate"] == "0.004"
+    assert kept["learning rate"] == "0.008"
     assert kept["largest shift"] == "5"
     assert kept["network"] == "16 32 64"  # the four stages are better by one standard error
     assert kept["dropout"] == "0.0"  # a tie: the first

@@ -29,7 +29,7 @@ def test_a_base_starts_from_nothing_and_every_other_arm_from_its_base():
         replace(ALM, arm="continued", constraint=None),
         replace(ALM, classes=(6, 7)),
         replace(ALM, seed=1),
-        replace(ALM, scale=Scale(8, 4, 4)),
+        replace(ALM, scale=Scale(20, 10, 40)),
         replace(ALM, parameter=2.0),
         replace(ALM, constraint=Constraint(0.3, 4.0, 1.0)),
         replace(ALM, common=()),
