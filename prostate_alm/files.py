@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +48,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         OutputError: if the file system refuses (read-only, full).
     """
     path = Path(path)
-    part = path.with_name(f".{os.getpid()}.part.{path.name}")
+    part = path.with_name(f".{uuid.uuid4().hex[:12]}.part.{path.name}")  # two machines may share a process number
     try:
         yield part
         with part.open("rb") as written:

@@ -2,8 +2,8 @@
 
 import csv
 import json
-import zipfile
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.data import member_data
 from prostate_alm.cifar10.environment import environment, machine
 from prostate_alm.cifar10.predict import predict
-from prostate_alm.cifar10.results import content_key
+from prostate_alm.cifar10.results import content_key, readable
 from prostate_alm.cifar10.tensors import CifarDataset
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import ModelError, NoInputError, UsageError
@@ -86,7 +86,6 @@ def _stage(out: Path, key: str) -> Path:
     return out / "work" / key
 
 
-@dataclass(frozen=True)
 class Lab:
     """Gives orders their keys and knows what is finished, also from a ledger that an earlier run left.
 
@@ -94,15 +93,20 @@ class Lab:
         data: the images.
         out: the run's folder.
         environment: see `environment.environment`.
-        ledger: key -> row of `trainings.csv`.
+        ledger: key -> row of `trainings.csv`; it grows.
+
+    Attributes:
         seen: keys of the finished trainings that this run has asked for.
+        differing: keys of trainings that came out with other weights when they were made anew.
     """
 
-    data: Path
-    out: Path
-    environment: dict[str, Any]
-    ledger: dict[str, Facts]
-    seen: set[str] = field(default_factory=set)
+    def __init__(self, data: Path, out: Path, environment: dict[str, Any], ledger: dict[str, Facts]) -> None:
+        self.data = data
+        self.out = out
+        self.environment = environment
+        self.ledger = ledger
+        self.seen: set[str] = set()
+        self.differing: set[str] = set()
 
     def order(self, training: Training) -> Order:
         """The order for a training."""
@@ -128,8 +132,11 @@ class Lab:
 
     def note(self, facts: Facts) -> None:
         """Remember what a training said of itself; what it was chosen by stays when its lost weights are made anew."""
-        self.ledger.setdefault(facts["key"], {name: facts.get(name, "") for name in COLUMNS})
-        self.seen.add(facts["key"])
+        key = facts["key"]
+        row = self.ledger.setdefault(key, {name: facts.get(name, "") for name in COLUMNS})
+        self.seen.add(key)
+        if row["weights_sha256"] != facts["weights_sha256"]:
+            self.differing.add(key)
 
     def write_ledger(self) -> Path:
         """Every known training as a row of `trainings.csv`: enough to go on without the folder `work`."""
@@ -148,9 +155,17 @@ def read_ledger(out: Path) -> dict[str, Facts]:
         return {}
     with path.open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise NoInputError(f"{path} is no table of trainings; remove it, its trainings are computed again")
-        return {row["key"]: dict(row) for row in table}
+        rows = list(table)
+    if tuple(table.fieldnames or ()) != COLUMNS or not all(_is_number(row["validation_auc"]) for row in rows):
+        raise NoInputError(f"{path} is no table of trainings; remove it, its trainings are computed again")
+    return {row["key"]: dict(row) for row in rows}
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return math.isfinite(float(text or ""))
+    except ValueError:
+        return False
 
 
 def train(order: Order) -> Facts:
@@ -197,16 +212,17 @@ def read_facts(path: Path) -> Facts:
     Raises:
         NoInputError: if the file cannot be read; names it.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return json.loads(str(stored["facts"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise NoInputError(f"{path} cannot be read ({error}); remove it, it is computed again") from error
+    with readable(path) as stored:
+        return json.loads(str(stored["facts"]))
 
 
 def validation_history(path: Path) -> NDArray[np.float32]:
-    """The validation AUC after every epoch of a finished training, (epochs,)."""
-    with np.load(path, allow_pickle=False) as stored:
+    """The validation AUC after every epoch of a finished training, (epochs,).
+
+    Raises:
+        NoInputError: if the file cannot be read; names it.
+    """
+    with readable(path) as stored:
         return stored["history"][:, _HISTORY.index("val_auc")]
 
 

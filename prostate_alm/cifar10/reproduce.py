@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prostate_alm.cifar10.candidates import PUBLISHED, Candidates
 from prostate_alm.cifar10.measures import TABLES
 from prostate_alm.cifar10.protocol import CLASS_RATIOS, PAPER, Scale
 from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.cifar10.run import Run
 from prostate_alm.cifar10.search import LOSSES, Row, row_plan
-from prostate_alm.cifar10.search import PAPER as PAPER_SETTINGS
+from prostate_alm.cifar10.tables import HYPERPARAMETERS
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import UsageError
 from prostate_alm.training import Engine
-
-HYPERPARAMETERS = 8  # the paper's table of them
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Request:
 
     Args:
         tables: numbers of the paper's tables.
-        settings: `paper` or `search`, see `search.Row`.
+        settings: what the hyper-parameters are chosen from.
         classes: class numbers, negative and positive; None takes those of the tables.
         class_ratios: for example `("1:2", "1:9")`.
         losses: as the paper names them.
@@ -35,7 +34,7 @@ class Request:
     """
 
     tables: tuple[int, ...] = (2,)
-    settings: str = PAPER_SETTINGS
+    settings: Candidates = PUBLISHED
     classes: tuple[int, int] | None = None
     class_ratios: tuple[str, ...] = CLASS_RATIOS
     losses: tuple[str, ...] = LOSSES

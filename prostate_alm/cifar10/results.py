@@ -4,7 +4,8 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -137,34 +138,41 @@ def save_result(path: Path | str, result: ArmResult, *, key: str) -> Path:
     return path
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """The arrays of a stored `.npz`; nothing is unpickled.
+
+    Raises:
+        NoInputError: whatever damage does on the way, in one line that names the file.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            yield stored
+    except _DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise NoInputError(f"{path} cannot be read ({reason}); delete it and run 'cifar10 reproduce' again") from error
+
+
+# what a damaged archive or array can raise on the way
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, NotImplementedError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
 def load_result(path: Path | str) -> tuple[ArmResult, str]:
-    """Read one result and its content key; nothing is unpickled.
+    """Read one result and its content key.
 
     Raises:
         NoInputError: if the file is missing or is no result.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            arrays = {name: stored[name] for name in _ARRAYS}
+    with readable(Path(path)) as stored:
+        facts = json.loads(str(stored["facts"]))
+        arrays: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
         key = facts.pop("key")
         facts["classes"] = tuple(facts["classes"])
         facts["member_aucs"] = tuple(facts["member_aucs"])
         return ArmResult(**facts, **arrays), key
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise NoInputError(
-            f"result {path} cannot be read ({error}); delete it and run 'cifar10 reproduce' again"
-        ) from error
 
 
 def stored_result(path: Path | str, *, key: str) -> ArmResult | None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
@@ -92,34 +92,32 @@ class Run:
         with lock_folder(self.out):
             discard_parts(self.out)
             lab = self._lab()
-            keeper = _Keeper(lab)
-            products: dict[int, Product] = {}
-
-            def finished(number: int, product: Product) -> None:
-                products[number] = product
-                self.said(f"{names[number]}: finished")
-
+            keeper = _Keeper(lab, names, self.said)
             self._started = time.monotonic()
             runner = PlanRunner(
                 plans(lab),
                 engine,
                 watch=lambda tally: self._watch(tally, len(lab.seen), trainings),
-                arrived=keeper,
-                finished=finished,
-                failed=lambda number, error: self.said(f"{names[number]} failed: {error}"),
-                stopping=lambda count: self.said(f"stopping: {count} tasks end first (Ctrl-C again: at once)"),
+                arrived=keeper.arrived,
+                finished=keeper.finished,
+                failed=keeper.failed,
+                stopping=self._stopping,
             )
             try:
                 errors = runner.run().errors
             finally:
-                lab.write_ledger()
+                keeper.close()
         if errors:
             raise errors[min(errors)]
-        return [products[number] for number in sorted(products)]
+        return [keeper.products[number] for number in range(len(names))]
 
     def _lab(self) -> Lab:
         ledger, digest = read_ledger(self.out), read_batches(self.data).digest()
         return Lab(self.data, self.out, environment(digest, find_bundle(BUNDLE)), ledger)
+
+    def _stopping(self, running: int) -> None:
+        if running:
+            self.said(f"stopping: {running} tasks end first (Ctrl-C again: at once)")
 
     def _watch(self, tally: Tally, done: int, total: int) -> None:
         now = Progress(total, done, tally.running, tally.failed)
@@ -130,16 +128,31 @@ class Run:
             self.watch(now)
 
 
-class _Keeper:
-    """Notes every training as it comes and writes the ledger once a minute."""
+class _Keeper(Generic[Product]):
+    """Notes every training as it comes, writes the ledger once a minute, keeps the products."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, names: Sequence[str], said: Callable[[str], None]) -> None:
         self.lab = lab
+        self.names = names
+        self.said = said
+        self.products: dict[int, Product] = {}
         self._written = time.monotonic()
 
-    def __call__(self, job: Job, result: Any) -> None:
+    def arrived(self, job: Job, result: Any) -> None:
         if job.function is train:
             self.lab.note(result)
         if time.monotonic() - self._written >= LEDGER_SECONDS:
             self.lab.write_ledger()
             self._written = time.monotonic()
+
+    def finished(self, number: int, product: Product) -> None:
+        self.products[number] = product
+        self.said(f"{self.names[number]}: finished")
+
+    def failed(self, number: int, error: Exception) -> None:
+        self.said(f"{self.names[number]} failed: {error}")
+
+    def close(self) -> None:
+        self.lab.write_ledger()
+        if self.lab.differing:
+            self.said(f"{len(self.lab.differing)} trainings, made anew, have other weights (another processor?)")

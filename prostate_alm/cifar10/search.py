@@ -6,29 +6,17 @@ Each row is a plan (`training.plans`): it yields the trainings it needs next and
 import statistics
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
+from prostate_alm.cifar10.candidates import PUBLISHED, Candidates
 from prostate_alm.cifar10.evaluation import Evaluation, evaluate, evaluation_of
 from prostate_alm.cifar10.lab import Lab, train
-from prostate_alm.cifar10.published import paper_rows
 from prostate_alm.cifar10.results import ArmResult
-from prostate_alm.cifar10.trainings import PARAMETERS, Constraint, Training
-from prostate_alm.cohort import parse_class_ratio
-from prostate_alm.errors import UsageError
+from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.losses import NEVER_CONSTRAINED
 from prostate_alm.training import Job
 
 LOSSES = ("BCE", "S-ML", "S-FL", "A-ML", "A-FL", "W-BCE", "CB-BCE", "MSFE", "MBAUC")
-GRIDS: dict[str, tuple[float | Fraction, ...]] = {
-    "margin": (0.1, 0.5, 2.0, 4.0),
-    "gamma": (1.0, 2.0, 4.0, 5.0),
-    "weight": (Fraction(1, 3), Fraction(2, 3), Fraction(1)),  # times the class ratio
-    "beta": (0.99, 0.999, 0.9999),
-}
-PENALTY_AND_GROWTH = ((0.2, 3.0), (0.2, 4.0), (0.3, 2.0), (0.3, 3.0), (0.3, 4.0))
-MARGINS = (1.0, 1.5, 2.0)
-PAPER, SEARCH = "paper", "search"
 
 Jobs = Generator[Sequence[Job], list[Any], Any]
 
@@ -40,12 +28,12 @@ class Row:
     Args:
         first: member 0 of the base, without the loss's own parameter.
         members: size of the ensemble.
-        settings: `paper` takes the paper's hyper-parameters (Table 8), `search` looks for them.
+        settings: what the hyper-parameters are chosen from.
     """
 
     first: Training
     members: int = 10
-    settings: str = PAPER
+    settings: Candidates = PUBLISHED
 
     @property
     def constrained(self) -> bool:
@@ -59,27 +47,17 @@ class Row:
 
     def parameters(self) -> tuple[float | None, ...]:
         """Candidates of the base loss's own parameter."""
-        name = PARAMETERS.get(self.first.loss)
-        if name is None:
-            return (None,)
-        if self.settings == PAPER:
-            return (paper_parameter(self.first.loss, self.first.class_ratio),)
-        times = Fraction(parse_class_ratio(self.first.class_ratio)) if name == "weight" else 1
-        return tuple(float(value * times) for value in GRIDS[name])
+        return self.settings.parameters(self.first.loss, self.first.class_ratio)
 
-    def constraints(self) -> list[Constraint]:
+    def constraints(self) -> tuple[Constraint, ...]:
         """Candidates of the constraint's settings, before delta is looked for; none where the row has no ALM arm."""
-        if not self.constrained:
-            return []
-        if self.settings == PAPER:
-            return [paper_constraint(self.first.loss, self.first.class_ratio)]
-        return [Constraint(penalty, growth) for penalty, growth in PENALTY_AND_GROWTH]
+        return self.settings.constraints(self.first.loss, self.first.class_ratio) if self.constrained else ()
 
     @property
     def trainings(self) -> int:
         """How many trainings the row takes."""
-        alm = 0 if not self.constrained else 1 if self.settings == PAPER else len(PENALTY_AND_GROWTH) + len(MARGINS) - 1
-        return self.members * (len(self.parameters()) + 1 + self.has_aucm + alm)
+        margins = max(0, len(self.settings.margins) - 1) if self.constrained else 0  # the first is among the others
+        return self.members * (len(self.parameters()) + 1 + self.has_aucm + len(self.constraints()) + margins)
 
     def ensemble(self, training: Training) -> list[Training]:
         """A training for every member."""
@@ -103,11 +81,11 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     yield from finished(lab, [member for arm in (*chosen, *alm) for member in row.ensemble(arm)])
     if row.constrained:
         best = yield from _best(lab, row, alm)
-        if row.settings == SEARCH and best.constraint is not None:
-            margins = [replace(best, constraint=replace(best.constraint, margin=margin)) for margin in MARGINS]
-            best = yield from _best(lab, row, margins)
+        if row.settings.margins and best.constraint is not None:
+            tried = [replace(best.constraint, margin=margin) for margin in row.settings.margins]
+            best = yield from _best(lab, row, [replace(best, constraint=value) for value in tried])
         chosen.append(best)
-    return (yield from _evaluated(lab, [row.ensemble(arm) for arm in chosen], row.settings))
+    return (yield from _evaluated(lab, [row.ensemble(arm) for arm in chosen], row.settings.name))
 
 
 def _best(lab: Lab, row: Row, candidates: Sequence[Training]) -> Generator[Sequence[Job], list[Any], Training]:
@@ -155,29 +133,3 @@ def _evaluated(
     made = yield [Job(evaluate, evaluation) for evaluation in wanted]
     fresh = {evaluation.path: result for evaluation, result in zip(wanted, made, strict=True)}
     return [fresh.get(evaluation.path) or found[evaluation.path] for evaluation in evaluations]
-
-
-def paper_parameter(loss: str, class_ratio: str) -> float:
-    """The paper's choice of a base loss's own parameter (Table 8); `N` stands for the class ratio.
-
-    Example:
-        >>> paper_parameter("W-BCE", "1:9")
-        9.0
-    """
-    text = _table8(loss, class_ratio, alm=False)[PARAMETERS[loss]]
-    if not text.startswith("N"):
-        return float(text)
-    return float(Fraction(text.replace("N", "1")) * Fraction(parse_class_ratio(class_ratio)))
-
-
-def paper_constraint(loss: str, class_ratio: str) -> Constraint:
-    """The paper's mu(0), rho and delta (Table 8)."""
-    row = _table8(loss, class_ratio, alm=True)
-    return Constraint(float(row["mu"]), float(row["rho"]), float(row["delta"]))
-
-
-def _table8(loss: str, class_ratio: str, *, alm: bool) -> dict[str, str]:
-    for row in paper_rows(8):
-        if (row["class_ratio"], row["loss"], row["alm"]) == (class_ratio, loss, str(alm).lower()):
-            return row
-    raise UsageError(f"the paper has no hyper-parameters for {loss} at {class_ratio}; give --search")

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH
 from prostate_alm.cifar10.lab import Lab, validation_history
-from prostate_alm.cifar10.search import PENALTY_AND_GROWTH, Row, finished
+from prostate_alm.cifar10.search import Row, finished
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.files import write_csv
 from prostate_alm.training import Job
@@ -67,7 +68,7 @@ CONSTRAINED_LENGTHS = (30, 60, LONGEST_CONSTRAINED)
 
 
 @dataclass(frozen=True)
-class Choice:
+class Tried:
     """One candidate and how it did.
 
     Args:
@@ -101,14 +102,14 @@ class _Candidate:
     seconds: float
 
 
-def settings_plan(lab: Lab, members: int = 10, seed: int = 0) -> Generator[Sequence[Job], list[Any], list[Choice]]:
+def settings_plan(lab: Lab, members: int = 10, seed: int = 0) -> Generator[Sequence[Job], list[Any], list[Tried]]:
     """Choose the common settings.
 
     Returns:
         Every candidate of every step.
     """
     row = Row(Training("BCE", "1:2", seed=seed), members)
-    common, told = dict(FIRST), list[Choice]()
+    common, told = dict(FIRST), list[Tried]()
     for step in STEPS:
         tried = [_longest(row, common | values) for values in step.candidates.values()]
         yield from finished(lab, [member for first in tried for member in row.ensemble(first)], weights=True)
@@ -141,12 +142,12 @@ def settings_trainings(members: int = 10) -> int:
     return members * (sum(len(step.candidates) for step in STEPS) - (len(STEPS) - 1) + 2)
 
 
-def write_settings(path: Path, choices: Sequence[Choice]) -> Path:
+def write_settings(path: Path, choices: Sequence[Tried]) -> Path:
     """The choices as a table, whole."""
     return write_csv(path, tuple(asdict(choices[0])), map(asdict, choices))
 
 
-def markdown(choices: Sequence[Choice]) -> str:
+def markdown(choices: Sequence[Tried]) -> str:
     """The choices as a Markdown table."""
     head = ("step", "candidate", "validation AUC", "below best", "standard error", "epochs", "seconds", "")
     lines = [
@@ -223,13 +224,13 @@ def _kept(candidates: Sequence[_Candidate], *, by_cost: bool) -> int:
     raise AssertionError("the best is among the candidates")
 
 
-def _choices(step: str, candidates: Sequence[_Candidate], kept: int) -> list[Choice]:
+def _choices(step: str, candidates: Sequence[_Candidate], kept: int) -> list[Tried]:
     best = max(candidates, key=lambda candidate: candidate.aucs.mean())
-    told: list[Choice] = []
+    told: list[Tried] = []
     for place, candidate in enumerate(candidates):
         below, error = _difference(best, candidate)
         told.append(
-            Choice(
+            Tried(
                 step, candidate.label, round(100 * float(candidate.aucs.mean()), 2), round(below, 2), round(error, 2),
                 round(candidate.epochs, 1), round(candidate.seconds, 1), place == kept,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,6 @@ from prostate_alm.cli import console
 from prostate_alm.errors import UsageError
 
 if TYPE_CHECKING:
-    from prostate_alm.cifar10.reproduce import Request
     from prostate_alm.cifar10.run import Run
     from prostate_alm.training import Engine
 
@@ -61,14 +61,30 @@ def reproduce(
 
     Example: prostate-alm cifar10 reproduce --data cifar-10-batches-py --out results/ --table 2
     """
+    from prostate_alm.cifar10.candidates import Published, Searched
+    from prostate_alm.cifar10.reproduce import SMOKE, Request
     from prostate_alm.cifar10.reproduce import reproduce as reproduce_rows
     from prostate_alm.cifar10.tables import table_grid
     from prostate_alm.cifar10.write import write_all
 
-    request = _request(table, search, loss, ratio, classes, members, seed, smoke)
+    size = SMOKE if smoke else Request(members=members)
+    request = replace(
+        size,
+        tables=_tables(table, search),
+        settings=Searched() if search else Published(),
+        classes=_pair(classes),
+        class_ratios=tuple(ratio or size.class_ratios),
+        losses=tuple(loss or size.losses),
+        seed=seed,
+    )
     rows = request.rows()
     with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
-        results = reproduce_rows(run, rows, spread)
+        try:
+            results = reproduce_rows(run, rows, spread)
+        except Exception:
+            if any(out.glob("*/*.npz")):
+                console.note(f"the tables of what is finished: {' and '.join(map(str, write_all(out)))}")
+            raise
     for number in request.tables:
         console.result(table_grid(results, number, request.classes).markdown())
     if request.classes is None:
@@ -130,42 +146,14 @@ def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, En
             raise
 
 
-def _request(
-    table: str,
-    search: bool,
-    losses: list[str] | None,
-    ratios: list[str] | None,
-    classes: str | None,
-    members: int,
-    seed: int,
-    smoke: bool,
-) -> "Request":
-    from dataclasses import replace
-
-    from prostate_alm.cifar10.reproduce import SMOKE, Request
-    from prostate_alm.cifar10.search import PAPER, SEARCH
-
-    tables = (2, 4, 5, 6, *([8] if search else [])) if table == "all" else (_number(table),)
-    if tables == (8,) and not search:
-        raise UsageError("Table 8 is what the search chooses: give --search")
-    request = replace(
-        SMOKE if smoke else Request(members=members),
-        tables=tables,
-        settings=SEARCH if search else PAPER,
-        classes=_pair(classes),
-        seed=seed,
-    )
-    if losses:
-        request = replace(request, losses=tuple(losses))
-    if ratios:
-        request = replace(request, class_ratios=tuple(ratios))
-    return request
-
-
-def _number(table: str) -> int:
+def _tables(table: str, search: bool) -> tuple[int, ...]:
+    if table == "all":
+        return (2, 4, 5, 6, *([8] if search else []))
     if not table.isdecimal():
         raise UsageError(f"table {table!r} is unknown; choose 2, 4, 5, 6, 8 or all")
-    return int(table)
+    if int(table) == 8 and not search:
+        raise UsageError("Table 8 is what the search chooses: give --search")
+    return (int(table),)
 
 
 def _pair(classes: str | None) -> tuple[int, int] | None:
@@ -186,6 +174,8 @@ def _engine(name: str, processes: int | None, address: str | None, gpus_per_task
         if address is not None or gpus_per_task:
             raise UsageError("--address and --gpus-per-task are for --engine ray")
         return LocalEngine(processes)
+    if processes is not None:
+        raise UsageError("--processes is for --engine local; a Ray cluster takes as many as it has room for")
     if name != "ray":
         raise UsageError(f"engine {name!r} is unknown; choose local or ray")
     from prostate_alm.training.ray_engine import RayEngine

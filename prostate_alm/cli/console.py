@@ -46,7 +46,7 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def trainings() -> Iterator[Callable[[Any], None]]:
-    """Shows a `cifar10.reproduce.Progress` on stderr: a line that changes, or without a terminal one a minute."""
+    """Shows a `cifar10.run.Progress` on stderr: a line that changes, or without a terminal one a minute."""
     from rich.live import Live
 
     if stderr.is_terminal:

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -53,11 +55,13 @@ class LocalEngine:
     """
 
     def __init__(self, processes: int | None = None) -> None:
-        self.slots = processes or os.cpu_count() or 1
+        self.slots = processes or cores()
         self._pool: ProcessPoolExecutor | None = None
+        self._others: set[BaseProcess] = set()
 
     def __enter__(self) -> Self:
         """Workers start with the first task."""
+        self._others = set(multiprocessing.active_children())
         if self.slots > 1:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_end_with_parent)
@@ -66,9 +70,13 @@ class LocalEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop what has not started; after an error do not wait for what has."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=error is None, cancel_futures=True)
+        """Drop what has not started; after an error, or Ctrl-C, end the workers with what they are at."""
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=error is None, cancel_futures=True)
+        if error is not None:
+            for worker in set(multiprocessing.active_children()) - self._others:
+                worker.terminate()
 
     def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
         """Run a task in a worker, or here and now if there is one process.
@@ -79,9 +87,28 @@ class LocalEngine:
         if self._pool is None:
             return _done_here(function, task)
         try:
-            return self._pool.submit(function, task)
+            with _deaf_to_ctrl_c():
+                return self._pool.submit(function, task)
         except BrokenProcessPool as error:
             raise _lost() from error
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A worker that is started in here never hears Ctrl-C, not even while it imports."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def cores() -> int:
+    """How many cores this process may use: what a container or a batch system left of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _done_here(function: Callable[[Task], Result], task: Task) -> "Future[Result]":
@@ -125,7 +152,7 @@ def run_tasks(
     """
     waiting = iter(tasks)
     running: set[Future[Any]] = set()
-    with LocalEngine(min(processes or os.cpu_count() or 1, max(1, len(tasks)))) as engine:
+    with LocalEngine(min(processes or cores(), max(1, len(tasks)))) as engine:
         while True:
             while len(running) < engine.slots and (task := next(waiting, _NO_TASK)) is not _NO_TASK:
                 running.add(engine.submit(function, task))  # type: ignore[arg-type]

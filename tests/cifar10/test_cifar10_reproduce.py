@@ -13,17 +13,17 @@ import pytest
 
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10 import evaluation, lab
+from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH, Searched
 from prostate_alm.cifar10.lab import read_facts, read_ledger, validation_history
 from prostate_alm.cifar10.protocol import Scale
 from prostate_alm.cifar10.reproduce import SMOKE, Request, reproduce
 from prostate_alm.cifar10.results import ArmResult, load_results
 from prostate_alm.cifar10.run import Progress, Run
-from prostate_alm.cifar10.search import PENALTY_AND_GROWTH
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import LocalEngine
 
 TINY = replace(SMOKE, scale=Scale(8, 4, 4), common={"max_epochs": 2}, constrained_epochs=2)
-TINY_SEARCH = replace(TINY, settings="search", losses=("S-FL",), common={"max_epochs": 1}, constrained_epochs=1)
+TINY_SEARCH = replace(TINY, settings=Searched(), losses=("S-FL",), common={"max_epochs": 1}, constrained_epochs=1)
 
 
 def carry_out(layout: Path, out: Path, request: Request, said: list[str] | None = None) -> list[ArmResult]:
@@ -225,14 +225,43 @@ def test_both_bundles_share_the_constrained_stage():
     assert (mri / "configs" / "alm.json").read_text() == (cifar / "configs" / "alm.json").read_text()
 
 
-@pytest.mark.parametrize("broken", ["not a table\n", "key,loss\n1,BCE\n"])
-def test_a_broken_ledger_or_training_is_named(layout: Path, tmp_path: Path, broken: str):
+@pytest.mark.parametrize("broken", ["not a table\n", "key,loss\n1,BCE\n", ",".join(lab.COLUMNS) + "\nk,0-1\n"])
+def test_a_broken_ledger_is_named(layout: Path, tmp_path: Path, broken: str):
     (tmp_path / "trainings.csv").write_text(broken)
     with pytest.raises(NoInputError, match=r"trainings\.csv is no table of trainings"):
         carry_out(layout, tmp_path, TINY)
-    (tmp_path / "one.npz").write_bytes(b"PK")
+
+
+def test_whatever_happened_to_a_training_is_one_line(layout: Path, tmp_path: Path):
+    carry_out(layout, tmp_path / "out", TINY)
+    whole = next((tmp_path / "out" / "trainings").iterdir()).read_bytes()
+    damaged = tmp_path / "one.npz"
+    for place in range(0, len(whole), 97):
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        for read in (read_facts, validation_history):
+            try:
+                read(damaged)
+            except NoInputError as error:
+                assert "one.npz cannot be read" in str(error)  # noqa: PT017 (damage may hit what is not read)
+    damaged.write_bytes(b"PK")
     with pytest.raises(NoInputError, match=r"one\.npz cannot be read"):
-        read_facts(tmp_path / "one.npz")
+        read_facts(damaged)
+
+
+def test_weights_made_anew_that_differ_are_told_and_change_no_choice(layout: Path, tmp_path: Path):
+    carry_out(layout, tmp_path / "out", TINY)
+    ledger = tmp_path / "out" / "trainings.csv"
+    rows = list(read_ledger(tmp_path / "out").values())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with (elsewhere / ledger.name).open("w", newline="") as file:
+        table = csv.DictWriter(file, lab.COLUMNS)
+        table.writeheader()
+        table.writerows(row | {"weights_sha256": "of another processor", "validation_auc": "0.25"} for row in rows)
+    said: list[str] = []
+    carry_out(layout, elsewhere, TINY, said)
+    assert "8 trainings, made anew, have other weights (another processor?)" in said
+    assert {row["validation_auc"] for row in read_ledger(elsewhere).values()} == {"0.25"}
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,14 @@ import numpy as np
 import pytest
 from pretended_lab import Rule, lab_in, trained
 
+from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH, Candidates, Published, Searched
 from prostate_alm.cifar10.evaluation import Evaluation, evaluate
 from prostate_alm.cifar10.lab import Lab, train
 from prostate_alm.cifar10.results import ArmResult, save_result
 from prostate_alm.cifar10.search import (
     LOSSES,
-    MARGINS,
-    PENALTY_AND_GROWTH,
     Row,
     mean_validation_auc,
-    paper_constraint,
-    paper_parameter,
     row_plan,
 )
 from prostate_alm.cifar10.trainings import Constraint, Training
@@ -58,7 +55,7 @@ def drive(row: Row, lab: Lab, rule: Rule) -> tuple[list[Job], list[ArmResult]]:
 
 
 def search_row(loss: str, class_ratio: str = "1:9") -> Row:
-    return Row(Training(loss, class_ratio), members=2, settings="search")
+    return Row(Training(loss, class_ratio), members=2, settings=Searched())
 
 
 def chosen(jobs: list[Job], arm: str) -> Training:
@@ -96,7 +93,7 @@ def test_the_mean_over_the_members_decides_and_not_the_best_of_them(tmp_path: Pa
 def test_ties_go_to_the_first_of_the_grid(tmp_path: Path):
     jobs, _ = drive(search_row("CB-BCE"), lab_in(tmp_path), lambda _: 0.9)
     assert chosen(jobs, "base").parameter == 0.99
-    assert chosen(jobs, "alm").constraint == Constraint(*PENALTY_AND_GROWTH[0], MARGINS[0])
+    assert chosen(jobs, "alm").constraint == Constraint(*PENALTY_AND_GROWTH[0], 1.0)
 
 
 def test_equal_sums_of_float32_are_a_tie(tmp_path: Path):
@@ -119,12 +116,12 @@ def test_a_result_of_other_size_or_seed_is_not_written_over(tmp_path: Path):
     with pytest.raises(UsageError, match=r"is of 2 members, seed 0 .* choose another --out for 3, 0 and 1000"):
         drive(replace(search_row("MSFE"), members=3), lab_in(tmp_path), lambda _: 0.9)
     with pytest.raises(UsageError, match="choose another --out for 2, 1"):
-        drive(Row(Training("MSFE", "1:9", seed=1), 2, "search"), lab_in(tmp_path), lambda _: 0.9)
+        drive(Row(Training("MSFE", "1:9", seed=1), 2, Searched()), lab_in(tmp_path), lambda _: 0.9)
 
 
-@pytest.mark.parametrize("settings", ["paper", "search"])
+@pytest.mark.parametrize("settings", [Published(), Searched()], ids=["paper", "search"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_test_set_comes_once_an_arm_and_after_every_training(tmp_path: Path, loss: str, settings: str):
+def test_the_test_set_comes_once_an_arm_and_after_every_training(tmp_path: Path, loss: str, settings: Candidates):
     row = replace(search_row(loss), settings=settings)
     jobs, results = drive(row, lab_in(tmp_path), lambda training: 0.5 + training.member / 10)
     kinds = [job.function for job in jobs]
@@ -171,14 +168,14 @@ def test_from_the_ledger_alone_only_the_chosen_are_trained_again(tmp_path: Path)
     [("S-ML", "1:2", 0.1), ("W-BCE", "1:2", 2 / 3), ("W-BCE", "1:9", 9.0), ("W-BCE", "1:19", 19 / 3)],
 )
 def test_the_papers_own_parameters(loss: str, class_ratio: str, value: float):
-    assert paper_parameter(loss, class_ratio) == value
+    assert Published().parameters(loss, class_ratio) == (value,)
     assert value in search_row(loss, class_ratio).parameters()  # the very same number: one training serves both
 
 
 def test_the_papers_constraint():
-    assert paper_constraint("BCE", "1:2") == Constraint(0.2, 4.0, 2.0)
+    assert Published().constraints("BCE", "1:2") == (Constraint(0.2, 4.0, 2.0),)
     with pytest.raises(UsageError, match="no hyper-parameters for BCE at 1:7"):
-        paper_constraint("BCE", "1:7")
+        Published().constraints("BCE", "1:7")
 
 
 def test_every_combination_of_the_paper_is_in_the_grid_but_the_discarded():

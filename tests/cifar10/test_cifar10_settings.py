@@ -12,7 +12,7 @@ from prostate_alm.cifar10.settings import (
     LENGTHS,
     LONGEST,
     STEPS,
-    Choice,
+    Tried,
     markdown,
     settings_plan,
     settings_trainings,
@@ -36,7 +36,7 @@ def test_a_shorter_training_is_read_off_a_longer_one(history, epochs, patience, 
     assert stopped_after(np.array(history), epochs, patience) == expected
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path, rule, history) -> tuple[list[Choice], int]:
+def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path, rule, history) -> tuple[list[Tried], int]:
     """The choices when every training reaches `rule`, by a history that rises to it."""
     aucs: dict[str, Training] = {}
     monkeypatch.setattr(settings, "validation_history", lambda path: history(aucs[path.stem], rule))
@@ -87,7 +87,7 @@ def test_the_shortest_that_is_not_told_apart_is_kept(monkeypatch, tmp_path):
 
 
 def test_the_choices_are_a_table(tmp_path):
-    choices = [Choice("dropout", "0.5", 96.123, 0.5, 0.25, 200.0, 21.4, False)]
+    choices = [Tried("dropout", "0.5", 96.123, 0.5, 0.25, 200.0, 21.4, False)]
     path = write_settings(tmp_path / "settings.csv", choices)
     assert path.read_text().splitlines() == [
         "step,candidate,validation_auc,below_best,standard_error,epochs,seconds,chosen",
