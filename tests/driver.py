@@ -34,12 +34,13 @@ def start(folder: Path, count: int, seconds: float, engine: str) -> "subprocess.
 
 def drive(folder: str, count: int, seconds: float, engine: Engine) -> None:
     tasks = spread.traces(Path(folder), count, seconds)
-    with engine:
-        try:
+    try:
+        with engine:
             PlanRunner([one_batch(spread.compute, tasks)], engine, stopping=_tell).run()
-        except KeyboardInterrupt:
-            sys.stdout.write("stopped\n")
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped\n")
 
 
 def _tell(running: int) -> None:
     sys.stdout.write(f"waits for {running}\n")
+    sys.stdout.flush()

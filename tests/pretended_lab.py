@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.cifar10.lab import COLUMNS, Lab, Order
+from prostate_alm.cifar10.lab import Lab, Order
+from prostate_alm.cifar10.ledger import COLUMNS
 from prostate_alm.cifar10.trainings import Training
 
 Rule = Callable[[Training], float]

@@ -54,6 +54,19 @@ def ended(process: int) -> bool:
         return True
 
 
+def children(process: int) -> list[int]:
+    """Processes that it has started, workers of a pool among them."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            parent = int((stat.parent / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == process and b"spawn_main" in stat.read_bytes():
+                found.append(int(stat.parent.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 def die(_: object) -> None:
     """What the kernel does to a process when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)

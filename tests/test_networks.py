@@ -130,3 +130,43 @@ def test_networks_start_without_bias_and_with_logits_near_zero(network: nn.Modul
     parameters = dict(network.named_parameters())
     assert not any(bool(value.any()) for name, value in parameters.items() if name.endswith("bias"))
     assert 0 < float(parameters["head.3.weight"].detach().abs().max()) < 0.3
+
+
+def usual_order(cascade: ConvCascade) -> nn.Sequential:
+    """The same layers with ReLU before pooling, as everyone writes them."""
+    layers = list(cascade)
+    for place in range(1, len(layers) - 1, 3):
+        assert isinstance(layers[place + 1], nn.ReLU)
+        layers[place : place + 2] = [layers[place + 1], layers[place]]
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_pooling_before_relu_gives_the_values_and_gradients_of_the_usual_order(constant: bool) -> None:
+    cascade = ConvCascade((12, 12), 3, channels=(4, 6), pooling=((2, 2), (3, 3))).double()
+    image = torch.randn(5, 3, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    if constant:  # every window ties; some are below 0 throughout
+        image = image[:, :, :1, :1].expand(5, 3, 12, 12).contiguous()
+    usual = usual_order(cascade)
+    weights = list(cascade.parameters())
+    ours, theirs = cascade(image), usual(image)
+    assert torch.equal(ours, theirs)
+    assert (ours == 0).any()
+    pull = torch.randn(ours.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    for one, other in zip(
+        torch.autograd.grad((ours * pull).sum(), weights),
+        torch.autograd.grad((theirs * pull).sum(), weights),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_logits_are_in_float32_under_autocast_and_do_not_tie() -> None:
+    torch.manual_seed(0)
+    network = CascadeCNN((16, 16), channels=(4,), pooling=((2, 2),))
+    image = torch.randn(400, 3, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(image)
+    assert logits.dtype == torch.float32
+    assert len(torch.unique(logits)) > 390
+    torch.testing.assert_close(logits, network(image), atol=0.05, rtol=0.05)

@@ -1,8 +1,6 @@
 """Where a run keeps its trainings: one file each, written whole, found again by content key."""
 
-import csv
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +11,17 @@ from numpy.typing import NDArray
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.data import member_data
 from prostate_alm.cifar10.environment import environment, machine
+from prostate_alm.cifar10.ledger import COLUMNS, Facts
 from prostate_alm.cifar10.predict import predict
 from prostate_alm.cifar10.results import content_key, readable
 from prostate_alm.cifar10.tensors import CifarDataset
 from prostate_alm.cifar10.trainings import Training
-from prostate_alm.errors import ModelError, NoInputError, UsageError
-from prostate_alm.files import output_folder, whole_file, write_csv
+from prostate_alm.errors import ModelError, UsageError
+from prostate_alm.files import output_folder, whole_file
 from prostate_alm.training import train_arm
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
 BUNDLE = "cifar10_alm_classification"
-LEDGER = "trainings.csv"
-COLUMNS = (
-    "key", "classes", "class_ratio", "loss", "arm", "parameter", "penalty", "growth", "margin", "common", "member",
-    "seed", "validation_auc", "best_epoch", "epochs", "penalty_reached", "seconds", "weights_sha256", "environment",
-    "machine",
-)  # fmt: skip
-
-Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -137,35 +128,6 @@ class Lab:
         self.seen.add(key)
         if row["weights_sha256"] != facts["weights_sha256"]:
             self.differing.add(key)
-
-    def write_ledger(self) -> Path:
-        """Every known training as a row of `trainings.csv`: enough to go on without the folder `work`."""
-        rows = sorted(self.ledger.values(), key=lambda row: [str(row[name]) for name in COLUMNS[1:12]] + [row["key"]])
-        return write_csv(self.out / LEDGER, COLUMNS, rows)
-
-
-def read_ledger(out: Path) -> dict[str, Facts]:
-    """The rows of a run's `trainings.csv` by key; none if there is no such file.
-
-    Raises:
-        NoInputError: if it is not such a table.
-    """
-    path = out / LEDGER
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        rows = list(table)
-    if tuple(table.fieldnames or ()) != COLUMNS or not all(_is_number(row["validation_auc"]) for row in rows):
-        raise NoInputError(f"{path} is no table of trainings; remove it, its trainings are computed again")
-    return {row["key"]: dict(row) for row in rows}
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        return math.isfinite(float(text or ""))
-    except ValueError:
-        return False
 
 
 def train(order: Order) -> Facts:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markdown_it import MarkdownIt
+
 from prostate_alm import __version__
 from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.hyperparameters import choice_grid
 from prostate_alm.cifar10.measures import TITLES, written
 from prostate_alm.cifar10.plots import Plots, plots_of
-from prostate_alm.cifar10.prose import prose_html
 from prostate_alm.cifar10.protocol import CLASS_RATIOS
 from prostate_alm.cifar10.sets import ResultSet
 from prostate_alm.cifar10.summary import PAPER, Summary, choice_lines
@@ -29,19 +30,31 @@ class Part:
     grids: Sequence[Grid]
 
 
-def page_html(sets: Sequence[ResultSet], discussion: str = "") -> str:
+def page_html(sets: Sequence[ResultSet], discussion: str = "", facts: Sequence[tuple[str, str]] = ()) -> str:
     """The page as text; the same results give the same bytes.
 
     Args:
         sets: at least one.
-        discussion: simple Markdown, shown after the summary; empty shows none.
+        discussion: Markdown, shown after the summary; empty shows none.
+        facts: what the run took, as (name, value).
     """
     template = environment("prostate_alm.cifar10").get_template("page.html.j2")
     return template.render(
         parts=[_part(one) for one in sets],
         discussion=prose_html(discussion),
+        facts=facts,
         version=__version__,
     )
+
+
+def prose_html(text: str) -> str:
+    """Markdown as HTML; HTML in it is shown, not used.
+
+    Example:
+        >>> prose_html("AUC **rose** < 1.")
+        '<p>AUC <strong>rose</strong> &lt; 1.</p>\\n'
+    """
+    return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
 
 
 def _part(one: ResultSet) -> Part:

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
 from prostate_alm.cifar10.environment import environment
-from prostate_alm.cifar10.lab import BUNDLE, Lab, read_ledger, train
+from prostate_alm.cifar10.lab import BUNDLE, Lab, train
+from prostate_alm.cifar10.ledger import read_ledger, write_ledger
 from prostate_alm.files import discard_parts, lock_folder, output_folder
 from prostate_alm.training import Engine, Job, Plan, PlanRunner, Tally
 
@@ -142,7 +143,7 @@ class _Keeper(Generic[Product]):
         if job.function is train:
             self.lab.note(result)
         if time.monotonic() - self._written >= LEDGER_SECONDS:
-            self.lab.write_ledger()
+            write_ledger(self.lab.out, self.lab.ledger)
             self._written = time.monotonic()
 
     def finished(self, number: int, product: Product) -> None:
@@ -153,6 +154,6 @@ class _Keeper(Generic[Product]):
         self.said(f"{self.names[number]} failed: {error}")
 
     def close(self) -> None:
-        self.lab.write_ledger()
+        write_ledger(self.lab.out, self.lab.ledger)
         if self.lab.differing:
             self.said(f"{len(self.lab.differing)} trainings, made anew, have other weights (another processor?)")

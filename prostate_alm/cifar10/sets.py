@@ -10,7 +10,7 @@ from prostate_alm.cifar10.hyperparameters import Choice, choices
 from prostate_alm.cifar10.measures import TABLES, Arm, measured
 from prostate_alm.cifar10.results import ArmResult, load_results
 from prostate_alm.cifar10.summary import Summary, summarise
-from prostate_alm.cifar10.tables import Row, basis, row_grid, rows_of
+from prostate_alm.cifar10.tables import Entry, basis, row_grid, rows_of
 from prostate_alm.errors import NoInputError
 
 SETS = {"paper": "The paper's hyper-parameters", "search": "Hyper-parameters by our search"}
@@ -23,7 +23,7 @@ class TableReport:
 
     number: int
     arms: Sequence[Arm]
-    rows: Sequence[Row]
+    rows: Sequence[Entry]
     gains: Sequence[Gain]
     summary: Summary
 
@@ -62,6 +62,7 @@ class ResultSet:
             "members of an ensemble": {str(len(result.member_aucs)) for result in self.results},
             "seed": {str(result.seed) for result in self.results},
             "machine": {str(result.details.get("machine") or "not recorded") for result in self.results},
+            "environment": {str(result.details.get("environment") or "not recorded") for result in self.results},
             "precision": {str(result.details.get("precision") or "not recorded") for result in self.results},
         }
         seconds = [s for result in self.results if (s := result.details.get("seconds")) is not None]
@@ -70,7 +71,7 @@ class ResultSet:
         return [
             *((name, ", ".join(sorted(values))) for name, values in found.items()),
             ("epochs of a training", f"{min(epochs)} to {max(epochs)}" if epochs else "not recorded"),
-            ("hours of training", hours),
+            ("hours of training of these arms", hours),
         ]
 
 

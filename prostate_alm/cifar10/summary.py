@@ -9,7 +9,7 @@ from prostate_alm.cifar10.hyperparameters import OWN, Choice
 from prostate_alm.cifar10.measures import AVERAGED, TITLES, Arm, table_spec, written
 from prostate_alm.cifar10.protocol import CLASS_RATIOS
 from prostate_alm.cifar10.published import paper_arms, paper_figures
-from prostate_alm.cifar10.tables import Row
+from prostate_alm.cifar10.tables import Entry
 
 PAPER = "paper"
 LEVEL = 0.05
@@ -120,7 +120,7 @@ class Summary:
         return f"{text}; short by (points) {'; '.join(parts)}" if parts else text
 
 
-def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Row], gains: Sequence[Gain]) -> Summary:
+def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Entry], gains: Sequence[Gain]) -> Summary:
     """A table in short.
 
     Args:

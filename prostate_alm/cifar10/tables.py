@@ -11,7 +11,7 @@ from prostate_alm.cifar10.results import ArmResult
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """One figure of one arm.
 
     Args:
@@ -34,10 +34,10 @@ class Row:
 
 
 HYPERPARAMETERS = 8  # the number of the table that has no figures
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(Entry))
 
 
-def table_rows(results: Sequence[ArmResult], table: int = 2) -> list[Row]:
+def table_rows(results: Sequence[ArmResult], table: int = 2) -> list[Entry]:
     """Ours beside the paper's in long form, for every ensemble of the table's classes among `results`.
 
     Args:
@@ -53,14 +53,14 @@ def table_rows(results: Sequence[ArmResult], table: int = 2) -> list[Row]:
     return rows_of(measured(results, table), table)
 
 
-def rows_of(arms: Sequence[Arm], table: int) -> list[Row]:
+def rows_of(arms: Sequence[Arm], table: int) -> list[Entry]:
     """The rows of `table_rows` from arms that are measured already.
 
     FPR@100%TPR averaged over draws stands beside the paper's single draw.
     """
     paper = paper_figures(table)
     return [
-        Row(
+        Entry(
             *arm.name,
             figure,
             paper.get((*arm.name, "fpr_at_tpr100" if figure == AVERAGED else figure)),
@@ -72,7 +72,7 @@ def rows_of(arms: Sequence[Arm], table: int) -> list[Row]:
     ]
 
 
-def row_grid(rows: Sequence[Row], table: int = 2, note: str = "") -> Grid:
+def row_grid(rows: Sequence[Entry], table: int = 2, note: str = "") -> Grid:
     """Paper and ours side by side, one line for each arm."""
     figures = list(dict.fromkeys(row.figure for row in rows))
     groups = [(TITLES[figure], ["ours"] if figure == AVERAGED else ["paper", "ours"]) for figure in figures]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prostate_alm.cifar10.gains import GAIN_COLUMNS
 from prostate_alm.cifar10.hyperparameters import CHOICE_COLUMNS, choice_grid
+from prostate_alm.cifar10.ledger import read_ledger, run_facts
 from prostate_alm.cifar10.page import page_html
 from prostate_alm.cifar10.sets import ResultSet, read_sets
 from prostate_alm.cifar10.summary import choice_lines
@@ -33,25 +34,31 @@ def write_all(folder: Path | str) -> tuple[Path, Path]:
     folder = Path(folder)
     sets = read_sets(folder)
     discussion = _discussion(folder)
-    text, page = markdown(sets, discussion), page_html(sets, discussion)
+    facts = run_facts(read_ledger(folder))
+    text, page = markdown(sets, discussion, facts), page_html(sets, discussion, facts)
     for part in sets:
         _write_csvs(output_folder(folder / part.name), part)
     return write_text(folder / "tables.md", text), write_text(folder / "index.html", page)
 
 
-def markdown(sets: Sequence[ResultSet], discussion: str = "") -> str:
-    """The summary, the discussion and every table as one Markdown text."""
+def markdown(sets: Sequence[ResultSet], discussion: str = "", facts: Sequence[tuple[str, str]] = ()) -> str:
+    """The summary, the discussion, what the run took and every table as one Markdown text."""
     parts = ["# The paper's CIFAR10 tables beside ours\n", "Research software, not a medical device.\n", "## Summary\n"]
     parts += [_summary(part) for part in sets]
     if discussion.strip():
         parts += [] if discussion.lstrip().startswith("#") else ["## Discussion\n"]
         parts += [discussion.strip() + "\n"]
+    parts += ["## The run\n", _listed(facts)] if facts else []
     for part in sets:
         parts.append(f"## {part.title}\n")
         parts += [grid.markdown(3) for table in part.tables for grid in table.grids]
         parts += [choice_grid(part.choices).markdown(3)] if part.choices else []
-        parts.append("".join(f"- {name}: {value}\n" for name, value in part.facts()))
+        parts.append(_listed(part.facts()))
     return "\n".join(parts)
+
+
+def _listed(facts: Sequence[tuple[str, str]]) -> str:
+    return "".join(f"- {name}: {value}\n" for name, value in facts)
 
 
 def _summary(part: ResultSet) -> str:

@@ -95,15 +95,12 @@ class LocalEngine:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A worker that is started in here never hears Ctrl-C, not even while it imports."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker that is started in here never hears Ctrl-C, not even while it imports; we hear it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:

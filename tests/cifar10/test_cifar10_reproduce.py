@@ -14,7 +14,9 @@ import pytest
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10 import evaluation, lab
 from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH, Searched
-from prostate_alm.cifar10.lab import read_facts, read_ledger, validation_history
+from prostate_alm.cifar10.lab import read_facts, validation_history
+from prostate_alm.cifar10.ledger import COLUMNS as LEDGER_COLUMNS
+from prostate_alm.cifar10.ledger import read_ledger
 from prostate_alm.cifar10.protocol import Scale
 from prostate_alm.cifar10.reproduce import SMOKE, Request, reproduce
 from prostate_alm.cifar10.results import ArmResult, load_results
@@ -207,7 +209,7 @@ def test_ctrl_c_keeps_what_is_finished(layout: Path, tmp_path: Path, trained: li
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         carry_out(layout, tmp_path / "out", TINY, said)
-    assert said[0].startswith("stopping")
+    assert said == []  # one process: nothing runs beside
     monkeypatch.undo()
     assert len(list((tmp_path / "out" / "trainings").iterdir())) == 3
     assert len(read_ledger(tmp_path / "out")) == 2  # the third was done, its worker did not say so any more
@@ -225,7 +227,7 @@ def test_both_bundles_share_the_constrained_stage():
     assert (mri / "configs" / "alm.json").read_text() == (cifar / "configs" / "alm.json").read_text()
 
 
-@pytest.mark.parametrize("broken", ["not a table\n", "key,loss\n1,BCE\n", ",".join(lab.COLUMNS) + "\nk,0-1\n"])
+@pytest.mark.parametrize("broken", ["not a table\n", "key,loss\n1,BCE\n", ",".join(LEDGER_COLUMNS) + "\nk,0-1\n"])
 def test_a_broken_ledger_is_named(layout: Path, tmp_path: Path, broken: str):
     (tmp_path / "trainings.csv").write_text(broken)
     with pytest.raises(NoInputError, match=r"trainings\.csv is no table of trainings"):
@@ -255,7 +257,7 @@ def test_weights_made_anew_that_differ_are_told_and_change_no_choice(layout: Pat
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with (elsewhere / ledger.name).open("w", newline="") as file:
-        table = csv.DictWriter(file, lab.COLUMNS)
+        table = csv.DictWriter(file, LEDGER_COLUMNS)
         table.writeheader()
         table.writerows(row | {"weights_sha256": "of another processor", "validation_auc": "0.25"} for row in rows)
     said: list[str] = []

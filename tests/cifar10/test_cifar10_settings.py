@@ -1,17 +1,22 @@
 """The common settings: best by validation AUC; cheapest of those not told apart where cost differs."""
 
+import csv
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pretended_lab import lab_in, trained
 
+from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10 import settings
 from prostate_alm.cifar10.lab import train
 from prostate_alm.cifar10.settings import (
     LENGTHS,
     LONGEST,
     STEPS,
+    TABLE,
     Tried,
     markdown,
     settings_plan,
@@ -94,3 +99,18 @@ def test_the_choices_are_a_table(tmp_path):
         "dropout,0.5,96.123,0.5,0.25,200.0,21.4,False",
     ]
     assert "| dropout | 0.5 | 96.12 | 0.50 | 0.25 | 200 | 21.4 |  |" in markdown(choices)
+
+
+def test_the_bundle_has_what_was_chosen():
+    bundle = find_bundle("cifar10_alm_classification") / "configs"
+    train, continued = (json.loads((bundle / f"{name}.json").read_text()) for name in ("train", "continued"))
+    with (Path(__file__).parents[2] / "docs" / "results" / "cifar10" / TABLE).open(newline="") as file:
+        kept = {row["step"]: row["candidate"] for row in csv.DictReader(file) if row["chosen"] == "True"}
+    assert kept == {
+        "learning rate": str(train["learning_rate"]),
+        "network": " ".join(map(str, train["member_def"]["channels"])),
+        "largest shift": str(train["max_shift"]),
+        "dropout": str(train["member_def"].get("dropout", 0.0)),
+        "epochs, patience": f"{train['max_epochs']}, {train['patience']}",
+        "epochs of the second stage": f"{continued['max_epochs']}, none",
+    }
