@@ -82,7 +82,7 @@ def reproduce(
         try:
             results = reproduce_rows(run, rows, spread)
         except Exception:
-            if any(out.glob("*/*.npz")):
+            if any(out.glob(f"{request.settings.name}/*.npz")):
                 console.note(f"the tables of what is finished: {' and '.join(map(str, write_all(out)))}")
             raise
     for number in request.tables:

@@ -4,12 +4,14 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from prostate_alm.cifar10 import reproduce
+from prostate_alm.cifar10 import lab, reproduce
 from prostate_alm.cifar10.protocol import Scale
+from prostate_alm.errors import UsageError
 
 REPRODUCE = ("cifar10", "reproduce", "--smoke", "--processes", 1)
 Command = Callable[..., tuple[int, str, str]]
@@ -76,6 +78,26 @@ def test_ctrl_c_says_how_to_go_on(layout: Path, tmp_path: Path, prostate_alm: Co
     assert "nothing finished is lost. Run the same command again to go on." in told
 
 
+@pytest.mark.parametrize("finished", [(), ("MSFE",)])
+def test_a_row_that_fails_is_one_line_and_the_others_have_their_tables(
+    layout: Path, tmp_path: Path, prostate_alm: Command, monkeypatch: pytest.MonkeyPatch, finished: tuple[str, ...]
+):
+    train_arm = lab.train_arm
+
+    def failing(bundle: Path, arm: str, folder: Path, overrides: Any, start: Path | None) -> None:
+        if overrides["base_loss"]["_target_"].endswith("BCELoss") and arm == "alm":
+            raise UsageError("training diverged in epoch 3")
+        train_arm(bundle, arm, folder, overrides, start)
+
+    monkeypatch.setattr(lab, "train_arm", failing)
+    losses = [argument for loss in ("BCE", *finished) for argument in ("--loss", loss)]
+    code, printed, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", tmp_path / "out", *losses)
+    assert (code, printed) == (2, "")
+    assert "BCE 1:2, classes 0 and 1 failed: training diverged in epoch 3" in told
+    assert told.rstrip().endswith("error: training diverged in epoch 3")
+    assert (tmp_path / "out" / "tables.md").is_file() == bool(finished)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -91,6 +113,7 @@ def test_ctrl_c_says_how_to_go_on(layout: Path, tmp_path: Path, prostate_alm: Co
         (["--members", "0"], 2, "an ensemble needs at least one member, got 0"),
         (["--processes", "0"], 2, "--processes must be 1 or more, got 0"),
         (["--engine", "slurm"], 2, "engine 'slurm' is unknown; choose local or ray"),
+        (["--engine", "ray", "--processes", "2"], 2, "--processes is for --engine local"),
         (["--address", "auto"], 2, "--address and --gpus-per-task are for --engine ray"),
         (["--data", "nowhere"], 4, "nowhere holds no CIFAR-10"),
     ],
