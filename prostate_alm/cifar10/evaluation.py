@@ -15,7 +15,6 @@ from prostate_alm.cifar10.results import (
     ensemble_of,
     load_result,
     save_result,
-    stored_result,
 )
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import UsageError
@@ -48,15 +47,16 @@ class Evaluation:
         Raises:
             UsageError: if a result of other size or seed is there, which must not be written over.
         """
-        if self.path.is_file():
-            there, training = load_result(self.path)[0], self.orders[0].training
-            size = int((there.test_labels == 0).sum())
-            if (len(there.member_aucs), there.seed, size) != (len(self.orders), training.seed, training.scale.test):
-                raise UsageError(
-                    f"{self.path} is of {len(there.member_aucs)} members, seed {there.seed} and {size} test negatives: "
-                    f"choose another --out for {len(self.orders)}, {training.seed} and {training.scale.test}"
-                )
-        return stored_result(self.path, key=self.key)
+        if not self.path.is_file():
+            return None
+        (there, key), training = load_result(self.path), self.orders[0].training
+        size = int((there.test_labels == 0).sum())
+        if (len(there.member_aucs), there.seed, size) != (len(self.orders), training.seed, training.scale.test):
+            raise UsageError(
+                f"{self.path} is of {len(there.member_aucs)} members, seed {there.seed} and {size} test negatives: "
+                f"choose another --out for {len(self.orders)}, {training.seed} and {training.scale.test}"
+            )
+        return there if key == self.key else None
 
 
 def evaluation_of(lab: Lab, members: Sequence[Training], settings: str) -> Evaluation:

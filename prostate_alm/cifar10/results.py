@@ -175,18 +175,6 @@ def load_result(path: Path | str) -> tuple[ArmResult, str]:
         return ArmResult(**facts, **arrays), key
 
 
-def stored_result(path: Path | str, *, key: str) -> ArmResult | None:
-    """The stored result if it was made by this very task (same content key), else None: the task must run.
-
-    Raises:
-        NoInputError: if the file is there and is no result.
-    """
-    if not Path(path).is_file():
-        return None
-    result, found = load_result(path)
-    return result if found == key else None
-
-
 def load_results(folder: Path | str) -> list[ArmResult]:
     """All results in a folder and the folders in it, in order of their paths; unfinished files are passed over.
 

@@ -140,6 +140,7 @@ class _Keeper(Generic[Product]):
         self._written = time.monotonic()
 
     def arrived(self, job: Job, result: Any) -> None:
+        """Before the plan that asked for it is told."""
         if job.function is train:
             self.lab.note(result)
         if time.monotonic() - self._written >= LEDGER_SECONDS:

@@ -115,8 +115,7 @@ def finished(lab: Lab, trainings: Sequence[Training], *, weights: bool = False) 
     starts = {lab.order(start).key: start for training in missing if (start := training.start) is not None}
     lost = [start for start in starts.values() if not lab.order(start).weights.is_file()]
     for batch in (lost, missing):
-        for facts in (yield [Job(train, lab.order(training)) for training in batch]):
-            lab.note(facts)
+        yield [Job(train, lab.order(training)) for training in batch]  # noted by the run, as they come
 
 
 def _evaluated(

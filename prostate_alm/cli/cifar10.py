@@ -49,7 +49,7 @@ def reproduce(
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="N,P", help="Another class pair: negative, positive.")
     ] = None,
-    members: Annotated[int, typer.Option("--members", help="Networks in an ensemble.")] = 10,
+    members: Annotated[int | None, typer.Option("--members", help="Networks in an ensemble. [default: 10]")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of splits and every draw.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="One loss, one ratio, two members, few epochs.")] = False,
     engine: ENGINE = "local",
@@ -67,7 +67,7 @@ def reproduce(
     from prostate_alm.cifar10.tables import table_grid
     from prostate_alm.cifar10.write import write_all
 
-    size = SMOKE if smoke else Request(members=members)
+    size = SMOKE if smoke else Request()
     request = replace(
         size,
         tables=_tables(table, search),
@@ -75,6 +75,7 @@ def reproduce(
         classes=_pair(classes),
         class_ratios=tuple(ratio or size.class_ratios),
         losses=tuple(loss or size.losses),
+        members=size.members if members is None else members,
         seed=seed,
     )
     rows = request.rows()

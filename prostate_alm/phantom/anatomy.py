@@ -115,6 +115,7 @@ class _Gland:
 
     @classmethod
     def draw(cls, generator: np.random.Generator, middle: np.ndarray, axes: np.ndarray) -> "_Gland":
+        """A gland near `middle` (mm), lying along `axes` (3, 3), everything else drawn."""
         centre = middle + generator.uniform(-1, 1, 3) * np.array([6.0, 6.0, 3.0])
         size = generator.uniform([22, 16, 18], [29, 21, 24])
         peripheral = Tissue(generator.uniform(470, 620), generator.uniform(720, 850), generator.uniform(0.0015, 0.0019))

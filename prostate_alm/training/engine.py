@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -151,16 +152,12 @@ def run_tasks(
     running: set[Future[Any]] = set()
     with LocalEngine(min(processes or cores(), max(1, len(tasks)))) as engine:
         while True:
-            while len(running) < engine.slots and (task := next(waiting, _NO_TASK)) is not _NO_TASK:
-                running.add(engine.submit(function, task))  # type: ignore[arg-type]
+            running |= {engine.submit(function, task) for task in islice(waiting, engine.slots - len(running))}
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield outcome(future)
-
-
-_NO_TASK = object()
 
 
 def _end_with_parent() -> None:

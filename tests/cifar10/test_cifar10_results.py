@@ -12,7 +12,6 @@ from prostate_alm.cifar10.results import (
     load_result,
     load_results,
     save_result,
-    stored_result,
 )
 from prostate_alm.errors import NoInputError, OutputError
 
@@ -41,13 +40,9 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     assert save_result(tmp_path / "b.npz", result(), key="k").read_bytes() == one
 
 
-def test_only_the_result_of_this_task_is_used(tmp_path: Path) -> None:
-    path = tmp_path / "r.npz"
-    assert stored_result(path, key="k") is None
-    save_result(path, result(), key="k")
-    assert stored_result(path, key="other") is None
-    found = stored_result(path, key="k")
-    assert found is not None
+def test_a_result_comes_back_with_its_key(tmp_path: Path) -> None:
+    found, key = load_result(save_result(tmp_path / "r.npz", result(), key="k"))
+    assert key == "k"
     np.testing.assert_array_equal(found.test_logits, result().test_logits)
 
 
@@ -80,7 +75,7 @@ def test_damaged_or_pickled_file_is_refused(tmp_path: Path) -> None:
         load_results(tmp_path)
     np.savez(path, facts=np.array({"loss": "BCE"}, object))
     with pytest.raises(NoInputError, match="allow_pickle"):
-        stored_result(path, key="k")
+        load_result(path)
     np.savez(path, facts=np.array("{}"))
     with pytest.raises(NoInputError):
         load_result(path)

@@ -51,7 +51,7 @@ def drive(row: Row, lab: Lab, rule: Rule) -> tuple[list[Job], list[ArmResult]]:
         except StopIteration as end:
             return jobs, end.value
         jobs += batch
-        answers = [trained(job.task, rule) if job.function is train else evaluated(job.task) for job in batch]
+        answers = [trained(job.task, rule, lab) if job.function is train else evaluated(job.task) for job in batch]
 
 
 def search_row(loss: str, class_ratio: str = "1:9") -> Row:

@@ -143,4 +143,4 @@ def test_ctrl_c_while_workers_start_is_no_traceback(tmp_path: Path) -> None:
     assert waited in ("waits for 1", "waits for 2")
     assert stopped == "stopped"
     assert errors == ""
-    assert len(spread.finished(tmp_path)) == int(waited[-1])
+    assert len(spread.finished(tmp_path)) >= int(waited[-1])  # one may be handed over as Ctrl-C comes
