@@ -1,134 +1,78 @@
-"""The b-value of one image: one small function per source, behind one table.
+"""The b-value of one image, from whichever source states it.
 
 A b-value belongs to an image, never to a series: one series often holds them all.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from itertools import combinations
 
 from pydicom.dataset import Dataset
 
-CANONICAL_B_VALUES = (100, 600, 1000)
-"""The b-values (s/mm^2) that the network takes."""
+from prostate_alm.studies.binning import CANONICAL_B_VALUES, NOMINAL_B_VALUES, BValue, BValueError, nominal_b_value
+from prostate_alm.studies.vendor_bvalues import SOURCES, TAGS, contradiction, siemens_csa, siemens_name, siemens_tag
 
-NOMINAL_B_VALUES = (*range(0, 501, 50), 600, 700, 750, 800, 900, *range(1000, 3001, 100))
-"""The b-values (s/mm^2) that protocols ask for; a measured value near one of them is binned to it."""
+__all__ = [
+    "CANONICAL_B_VALUES",
+    "NOMINAL_B_VALUES",
+    "SIEMENS_CREATOR",
+    "TAGS",
+    "BValue",
+    "BValueError",
+    "nominal_b_value",
+    "read_b_value",
+    "siemens_sources",
+]
 
-STANDARD = (0x0018, 0x9087)
-SIEMENS = (0x0019, 0x100C)
 SIEMENS_CREATOR = (0x0019, 0x0010)
-_NAMED_B = re.compile(r"_b(\d{1,5})(?![\d_])")
-"""Siemens SequenceName of one b-value, such as `*ep_b400t`; `*ep_b50_800` is the range behind a map."""
-TAGS: tuple[tuple[int, int], ...] = (STANDARD, SIEMENS_CREATOR, SIEMENS)
-
-
-class BValueError(ValueError):
-    """A b-value is there but makes no sense, or two sources contradict each other."""
-
-
-@dataclass(frozen=True)
-class BValue:
-    """A b-value as an image states it.
-
-    Args:
-        value: s/mm^2, as stated.
-        source: the tag that it was read from, such as `(0019,100C)`.
-    """
-
-    value: float
-    source: str
-
-    @property
-    def nominal(self) -> int:
-        """The b-value after binning, see `nominal_b_value`."""
-        return nominal_b_value(self.value)
-
-
-@dataclass(frozen=True)
-class _Source:
-    tag: str
-    read: Callable[[Dataset], float | None]
-
-
-def nominal_b_value(value: float) -> int:
-    """Bin a b-value: |b| <= 5 is 0; else the nominal value within max(5, 3 %) of it; else b, rounded.
-
-    Args:
-        value: s/mm^2.
-
-    Example:
-        >>> [nominal_b_value(b) for b in (0.004, 98, 995, 273)]
-        [0, 100, 1000, 273]
-    """
-    if abs(value) <= 5:
-        return 0
-    nearest = min(NOMINAL_B_VALUES[1:], key=lambda nominal: abs(nominal - value))
-    return nearest if abs(nearest - value) <= max(5.0, 0.03 * nearest) else round(value)
+"""The private creator that stands in every Siemens MR image unless de-identification removed it."""
 
 
 def read_b_value(dataset: Dataset) -> BValue | None:
     """The b-value of one image, or None if no source states one.
 
-    SequenceName (0018,0024) is no source, as exports often keep it where the b-value was removed on purpose, but it may
-    not contradict one.
+    The sources, in order of trust: (0018,9087); Siemens (0019,100C), else its CSA header; GE (0043,1039); Philips
+    (2001,1003); UIH (0065,1009) with its nominal (0065,100A); Hitachi (0029,1030), not verified; Canon's ImageComments;
+    Siemens' SequenceName. An element of zero length states nothing (PS3.5 7.4.4).
 
     Args:
-        dataset: a header that holds at least `TAGS` and SequenceName.
+        dataset: the header of one image, or of one frame, that holds at least `TAGS`.
 
     Raises:
-        BValueError: if a source holds something that is no b-value, or two sources disagree by more than 5 s/mm^2.
+        BValueError: if a source holds something that is no b-value (below -5 or above 20,000 s/mm^2, not a number), or
+            two sources still disagree by more than max(5, 3 %) after binning.
+
+    Example:
+        >>> header = Dataset()
+        >>> header.Manufacturer, header.SequenceName = "SIEMENS", "*ep_b400t"
+        >>> read_b_value(header)
+        BValue(value=400.0, source='(0018,0024)', stated_nominal=None, verified=True, inferred='')
+
+    Source: one docstring per source, in `vendor_bvalues`.
     """
-    found = [BValue(value, source.tag) for source in _SOURCES if (value := source.read(dataset)) is not None]
-    for other in found[1:]:
-        if abs(other.value - found[0].value) > 5:
-            raise BValueError(
-                f"{found[0].source} states b {found[0].value:g} and {other.source} states b {other.value:g}"
-            )
-    named = _NAMED_B.search(str(dataset.get("SequenceName", "") or ""))
-    if found and named and nominal_b_value(float(named[1])) != found[0].nominal:
-        raise BValueError(
-            f"{found[0].source} states b {found[0].value:g} and SequenceName (0018,0024) states b {named[1]}"
-        )
-    return found[0] if found else None
-
-
-def _standard(dataset: Dataset) -> float | None:
-    """Diffusion b-value (0018,9087), FD: DICOM PS3.3 C.8.13.5.9, MR Diffusion Macro; PS3.6."""
-    return _number(dataset, STANDARD)
-
-
-def _siemens(dataset: Dataset) -> float | None:
-    """B_value (0019,100C), IS, of the block `SIEMENS MR HEADER`: Siemens MR DICOM conformance statement (since VB13).
-
-    An export without the private dictionary hands it on as bytes, `b'400 '`.
-    """
-    creator = _text(dataset.get(SIEMENS_CREATOR))
-    vendor = str(dataset.get("Manufacturer", "")).upper()
-    if creator.startswith("SIEMENS MR HEADER") or (not creator and "SIEMENS" in vendor):
-        return _number(dataset, SIEMENS)
-    return None
-
-
-_SOURCES = (_Source("(0018,9087)", _standard), _Source("(0019,100C)", _siemens))
-
-
-def _text(element: Any) -> str:
-    value = "" if element is None or element.value is None else element.value
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    return str(value).strip("\0 ")
-
-
-def _number(dataset: Dataset, tag: tuple[int, int]) -> float | None:
-    text = _text(dataset.get(tag))
-    if not text:
+    found = [stated for source in SOURCES if (stated := source(dataset)) is not None]
+    for one, other in combinations(found, 2):
+        if not one.agrees_with(other):
+            raise contradiction(one, other)
+    if not found:
         return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise BValueError(f"({tag[0]:04X},{tag[1]:04X}) holds no number") from error
-    if not -5 <= value <= 20_000:
-        raise BValueError(f"({tag[0]:04X},{tag[1]:04X}) holds {value:g}, which is no b-value")
-    return value
+    nominal = next((stated.stated_nominal for stated in found if stated.stated_nominal is not None), None)
+    return found[0] if found[0].stated_nominal == nominal else replace(found[0], stated_nominal=nominal)
+
+
+def siemens_sources(dataset: Dataset) -> dict[str, float]:
+    """Every Siemens source of one image with what it states, in s/mm^2; the CSA header is always parsed.
+
+    Args:
+        dataset: the header of one image that holds at least `TAGS`.
+
+    Raises:
+        BValueError: if one of them holds something that is no b-value.
+
+    Example:
+        >>> header = Dataset()
+        >>> header.Manufacturer, header.SequenceName = "SIEMENS", "ep_b1000#1"
+        >>> siemens_sources(header)
+        {'(0018,0024)': 1000.0}
+    """
+    found = (read(dataset) for read in (siemens_tag, siemens_csa, siemens_name))
+    return {stated.source: stated.value for stated in found if stated is not None}

@@ -150,7 +150,7 @@ def _by_position(images: Sequence[Header], normal: np.ndarray) -> list[tuple[Hea
             groups.append([])
             last = heights[index]
         groups[-1].append(images[index])
-    return [tuple(sorted(group, key=lambda image: image.sop_uid)) for group in groups]
+    return [tuple(sorted(group, key=lambda image: (image.sop_uid, image.frame))) for group in groups]
 
 
 def _check_repeats(groups: list[tuple[Header, ...]], repeats: bool, name: str) -> None:

@@ -10,7 +10,8 @@ import pydicom
 
 from prostate_alm.errors import NoInputError
 from prostate_alm.files import sha256
-from prostate_alm.studies.headers import Header, Skipped, read_header
+from prostate_alm.studies.headers import Header, Skipped
+from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.owners import Orphans, Tree
 
 UNREADABLE = "unreadable:"
@@ -61,11 +62,11 @@ def find_studies(root: Path | str) -> list[StudyFiles]:
     headers: dict[str, list[Header]] = defaultdict(list)
     skipped: list[Skipped] = []
     for path in _walk(root, skipped):
-        outcome = read_header(path)
-        if isinstance(outcome, Header):
-            headers[outcome.study_uid].append(outcome)
-        else:
+        outcome = read_headers(path)
+        if isinstance(outcome, Skipped):
             skipped.append(outcome)
+        else:
+            headers[outcome[0].study_uid] += outcome
     if not headers:
         raise NoInputError(_nothing(root, skipped))
     studies = [_study(uid, images) for uid, images in headers.items()]
@@ -136,8 +137,10 @@ def _without_copies(images: Iterable[Header]) -> tuple[list[Header], list[Skippe
     copies: list[Skipped] = []
     for image in images:
         original = first.setdefault(image.sop_uid, image) if image.sop_uid else image
-        if original is image:
+        if original.path == image.path:
             kept.append(image)
+        elif image.path in {copy.path for copy in copies[-1:]}:  # a further image of the same file
+            continue
         elif _same(original, image):
             copies.append(Skipped(image.path, "a copy of another file", study_uid=image.study_uid))
         else:

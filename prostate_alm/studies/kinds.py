@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prostate_alm.studies.headers import Header
+from prostate_alm.studies.mosaics import MOSAIC
 from prostate_alm.studies.words import words_of
 
 
@@ -59,7 +60,6 @@ _CALCULATED_TEXT = re.compile(r"calc|synth|comput|extrapol|syn_?b\d", re.IGNOREC
 _CALCULATED_WORD = re.compile(r"[cs]dwi\w*|syn|[cs]b\d{2,4}")
 _MAPS = {"FA", "COLFA", "FRACT_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION", "PERFUSION"}
 _PHASE = {"P", "PHASE", "PHASE MAP", "IMAGINARY", "REAL", "R", "I", "VELOCITY"}
-_MOSAIC = {"MOSAIC", "VFRAME"}
 _B_RANGE = re.compile(r"b\d+_\d+")
 
 
@@ -121,13 +121,13 @@ def _no_b_value(image: Header) -> str:
     return reason
 
 
-def _unreadable_yet(image: Header) -> Kind | None:
+def _unreadable(image: Header) -> Kind | None:
     if image.modality != "MR":
         return Kind(Role.OTHER, "it is not MR")
-    if image.frames > 1:
-        return Kind(Role.OTHER, "enhanced multi-frame images are not read yet", perhaps=True)
-    if _MOSAIC & set(image.image_type):
-        return Kind(Role.OTHER, "mosaic images are not read yet", perhaps=True)
+    if image.frames > 1 and not image.position_mm:
+        return Kind(Role.OTHER, "it is a multi-frame file that does not place its frames", perhaps=True)
+    if MOSAIC & set(image.image_type) and image.corner is None:
+        return Kind(Role.OTHER, "it is a mosaic that does not say how its slices lie", perhaps=True)
     return None
 
 
@@ -169,4 +169,4 @@ def _derived_otherwise(image: Header) -> Kind | None:
     return None
 
 
-_RULES: tuple[Callable[[Header], Kind | None], ...] = (_unreadable_yet, _adc, _calculated, _derived_otherwise)
+_RULES: tuple[Callable[[Header], Kind | None], ...] = (_unreadable, _adc, _calculated, _derived_otherwise)

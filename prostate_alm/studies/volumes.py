@@ -1,18 +1,15 @@
 """Pixels -> volumes in patient geometry."""
 
 import gzip
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
-from pydicom.uid import UID
 
 from prostate_alm.errors import NoInputError
 from prostate_alm.files import whole_file
-from prostate_alm.studies.geometry import Grid, ReadingError, Stack
-from prostate_alm.studies.headers import Header
+from prostate_alm.studies.geometry import Grid, Stack
+from prostate_alm.studies.pixels import PixelReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,37 +88,11 @@ def read_volume(stack: Stack) -> Volume:
         ReadingError: if an image cannot be decoded; the message names series and transfer syntax.
     """
     voxels = np.empty(stack.grid.shape, np.float32)
+    pixels = PixelReader()
     for index, images in enumerate(stack.slices):
-        planes = [read_pixels(image) for image in images]
+        planes = [pixels.read(image) for image in images]
         voxels[:, :, index] = planes[0].T if len(planes) == 1 else _geometric_mean(np.stack(planes)).T
     return Volume(voxels, stack.grid.affine)
-
-
-def read_pixels(image: Header) -> np.ndarray:
-    """One image, (rows, columns), rescaled by its own RescaleSlope and RescaleIntercept (PS3.3 C.11.1.1.2).
-
-    Raises:
-        ReadingError: if it cannot be decoded.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(image.path, force=True)
-            stored = dataset.pixel_array
-            slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-            scale = 1.0 if slope in (None, "") else float(slope)
-            offset = 0.0 if intercept in (None, "") else float(intercept)
-    except Exception as error:  # decoders raise many kinds
-        syntax = UID(image.transfer_syntax)
-        syntax_name = syntax.name if syntax.is_transfer_syntax else "unknown"
-        raise ReadingError(
-            f"{image.name}: an image cannot be decoded ({type(error).__name__}, transfer syntax {syntax_name})"
-        ) from error
-    if stored.shape != (image.rows, image.columns):
-        raise ReadingError(f"{image.name}: an image has the shape {stored.shape}, not {(image.rows, image.columns)}")
-    if not np.isfinite([scale, offset]).all() or scale == 0:
-        raise ReadingError(f"{image.name}: an image has the RescaleSlope {scale:g} and intercept {offset:g}")
-    return stored.astype(np.float32) * np.float32(scale) + np.float32(offset)
 
 
 def _geometric_mean(planes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,262 @@
+"""One DICOM file -> its images: one slice, the frames of a multi-frame file, or the tiles of a mosaic."""
+
+import math
+import stat
+import warnings
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+from pydicom.uid import UID
+
+from prostate_alm.studies import bvalues, enhanced, mosaics
+from prostate_alm.studies.bvalues import BValue, BValueError
+from prostate_alm.studies.headers import FormError, Header, Skipped
+from prostate_alm.studies.scan import DeflatedError, parse, read_elements
+from prostate_alm.studies.strays import named_otherwise
+from prostate_alm.studies.words import safe_modality, safe_model, safe_vendor
+
+_KEYWORDS = (
+    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
+    "FrameOfReferenceUID", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "BodyPartExamined",
+    "AccessionNumber", "InstanceNumber", "Modality", "Manufacturer", "ManufacturerModelName",
+    "MagneticFieldStrength", "SeriesDescription", "SeriesNumber", "ImageType", "ScanningSequence",
+    "SequenceName", "EchoTime", "RepetitionTime", "DiffusionDirectionality", "NumberOfFrames", "Rows",
+    "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "PhotometricInterpretation",
+    "RescaleSlope", "RescaleIntercept", "BitsAllocated", "SamplesPerPixel",
+)  # fmt: skip
+_KEYWORD = {tag_for_keyword(keyword): keyword for keyword in _KEYWORDS}
+PHILIPS_SCALE = 0x2005100E
+_PRIVATE_CREATORS = frozenset((0x00190010, 0x00290010, 0x00430010, 0x00650010, 0x20010010, 0x20050010))
+_PLAIN = frozenset((*_KEYWORD, *(group << 16 | element for group, element in bvalues.TAGS))) | _PRIVATE_CREATORS | {
+    PHILIPS_SCALE
+}  # fmt: skip
+_TAGS = _PLAIN - {mosaics.CSA}  # long, and rarely needed
+_ALL_TAGS = _PLAIN | enhanced.TAGS | mosaics.TAGS
+SHORTEST = 132
+"""Bytes before the first element of a DICOM file (PS3.10 7.1); a shorter file holds nothing."""
+MAX_FRAMES = 10_000
+MAX_BYTES = 1 << 29
+"""Largest decoded size of a file, 512 MiB: no MR image comes near it."""
+
+
+def read_headers(path: Path) -> tuple[Header, ...] | Skipped:
+    """The images of one file; whatever goes wrong becomes a `Skipped` with the reason.
+
+    Args:
+        path: any file.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            return Skipped(path, "not a regular file", suspect=True)
+        if status.st_size < SHORTEST:
+            return _short(path, status.st_size)
+        with path.open("rb") as file:
+            start = file.read(SHORTEST)
+        if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00"):
+            return Skipped(path, "not a DICOM file", suspect=True)
+        with warnings.catch_warnings():  # pydicom quotes values in its warnings
+            warnings.simplefilter("ignore")
+            return _images(path, read_elements(path, _TAGS))
+    except OSError as error:
+        return Skipped(path, f"cannot be opened: {error.strerror or type(error).__name__}", damaged=True)
+    except InvalidDicomError:
+        return Skipped(path, "not a DICOM file", suspect=True)
+    except DeflatedError:
+        return Skipped(path, "its transfer syntax, Deflated Explicit VR Little Endian, is not read", damaged=True)
+    except FormError as error:
+        return Skipped(path, f"damaged DICOM file ({error})", damaged=True)
+    except Exception as error:  # pydicom raises many kinds on damaged input; one bad file never stops a batch
+        return Skipped(path, f"damaged DICOM file ({type(error).__name__})", damaged=True)
+
+
+def _short(path: Path, size: int) -> Skipped:
+    if named_otherwise(path):
+        return Skipped(path, "not a DICOM file", suspect=True)
+    return Skipped(path, f"a file of only {size} bytes" if size else "an empty file", damaged=True)
+
+
+def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
+    values = _values(dataset)
+    study_uid, sop_class = _text(values, "StudyInstanceUID"), _text(values, "SOPClassUID")
+    if not values.get("Rows") or not values.get("Columns"):
+        kind = UID(dataset.file_meta.get("MediaStorageSOPClassUID") or sop_class).name  # the first survives a cut
+        if not kind:
+            return Skipped(path, "damaged DICOM file (no SOP class, no image)", damaged=True, study_uid=study_uid)
+        if kind.endswith("Image Storage"):
+            return Skipped(path, f"damaged DICOM file ({kind} without rows and columns)", True, study_uid)
+        return Skipped(path, f"not an image: {kind}", study_uid=study_uid)
+    if not study_uid or not _text(values, "SeriesInstanceUID"):
+        return Skipped(path, "image without StudyInstanceUID or SeriesInstanceUID", damaged=True, study_uid=study_uid)
+    _check_size(values)
+    if (_number(values, "NumberOfFrames") or 1) > 1:
+        return _frames(path, parse(path, _ALL_TAGS))
+    if mosaics.MOSAIC & set(_texts(values, "ImageType")):
+        dataset = parse(path, _ALL_TAGS)
+        return mosaics.tiles(_header(path, dataset), dataset)
+    if _csa_is_needed(dataset, values):
+        dataset = parse(path, _ALL_TAGS)
+    return (_header(path, dataset),)
+
+
+def _csa_is_needed(dataset: Dataset, values: dict[str, Any]) -> bool:
+    """A Siemens image whose b-value, if it has one, stands nowhere else."""
+    planar = "EP" in _texts(values, "ScanningSequence") or "DIFFUSION" in _texts(values, "ImageType")
+    return planar and mosaics.CSA_CREATOR in dataset and bvalues.SIEMENS not in dataset
+
+
+def _check_size(values: dict[str, Any]) -> None:
+    frames = _number(values, "NumberOfFrames") or 1
+    if not 1 <= frames <= MAX_FRAMES:
+        raise FormError(f"{frames:g} frames")
+    samples, bits = _number(values, "SamplesPerPixel") or 1, _number(values, "BitsAllocated") or 16
+    if float(values["Rows"]) * float(values["Columns"]) * frames * samples * bits / 8 > MAX_BYTES:
+        raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
+
+
+def _frames(path: Path, dataset: Dataset) -> tuple[Header, ...]:
+    """One image per frame; a file without functional groups stays one image without a place."""
+    flat = enhanced.flatten(dataset)
+    if not flat:
+        return (replace(_header(path, dataset), position_mm=()),)
+    return tuple(
+        replace(header, frame=index, b_value=_placed(header.b_value, level))
+        for index, (level, frame) in enumerate(flat)
+        for header in (_header(path, frame),)
+    )
+
+
+def _placed(b_value: BValue | None, level: str) -> BValue | None:
+    """The source of a b-value of a frame: where its functional group stands."""
+    if b_value is None or not level or b_value.source != "(0018,9087)":
+        return b_value
+    return replace(b_value, source=f"{level} > (0018,9117) > (0018,9087)")
+
+
+def _header(path: Path, dataset: Dataset) -> Header:
+    values = _values(dataset)
+    b_value, b_problem = _b_value(dataset)
+    return Header(
+        path=path,
+        sop_class=_text(values, "SOPClassUID"),
+        sop_uid=_text(values, "SOPInstanceUID"),
+        study_uid=_text(values, "StudyInstanceUID"),
+        series_uid=_text(values, "SeriesInstanceUID"),
+        transfer_syntax=str(dataset.file_meta.get("TransferSyntaxUID", "")),
+        modality=safe_modality(_text(values, "Modality")),
+        image_type=_texts(values, "ImageType"),
+        rows=int(values["Rows"]),
+        columns=int(values["Columns"]),
+        frames=int(_number(values, "NumberOfFrames") or 1),
+        scale=_scale(values, dataset),
+        patient_id=_text(values, "PatientID"),
+        patient_name=_text(values, "PatientName"),
+        birth_date=_text(values, "PatientBirthDate"),
+        sex=_text(values, "PatientSex").upper(),
+        body_part=_text(values, "BodyPartExamined").upper(),
+        accession=_text(values, "AccessionNumber"),
+        frame_of_reference=_text(values, "FrameOfReferenceUID"),
+        vendor=_vendor(_text(values, "Manufacturer")),
+        model=_model(_text(values, "ManufacturerModelName")),
+        field_strength_t=_tesla(values),
+        raw_description=_text(values, "SeriesDescription"),
+        series_number=_whole(values, "SeriesNumber"),
+        instance_number=_whole(values, "InstanceNumber"),
+        scanning_sequence=_texts(values, "ScanningSequence"),
+        sequence_name=_text(values, "SequenceName"),
+        echo_time_ms=_number(values, "EchoTime"),
+        repetition_time_ms=_number(values, "RepetitionTime"),
+        directionality=_text(values, "DiffusionDirectionality").upper(),
+        b_value=b_value,
+        b_problem=b_problem,
+        pixel_spacing_mm=_numbers(values, "PixelSpacing"),
+        orientation=_numbers(values, "ImageOrientationPatient"),
+        position_mm=_numbers(values, "ImagePositionPatient"),
+        monochrome=_text(values, "PhotometricInterpretation") == "MONOCHROME2",
+        private_kept=any(tag in dataset for tag in _PRIVATE_CREATORS),
+    )
+
+
+def _b_value(dataset: Dataset) -> tuple[BValue | None, str]:
+    try:
+        return bvalues.read_b_value(dataset), ""
+    except BValueError as error:
+        return None, str(error)
+
+
+def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[float, float]:
+    """Slope and intercept of the stored values (PS3.3 C.11.1.1.2).
+
+    Philips scales each image to its full range; with its private ScaleSlope (2005,100E) the floating-point value is
+    (stored RS + RI) / (RS SS), and only that can be compared between b-values (Chenevert et al. 2014).
+    """
+    slope, intercept = _factor(values, "RescaleSlope", 1.0), _factor(values, "RescaleIntercept", 0.0)
+    private = mosaics.raw_float(dataset.get(PHILIPS_SCALE))
+    if private and slope and "PHILIPS" in _text(values, "Manufacturer").upper():
+        return 1.0 / private, intercept / (slope * private)
+    return slope, intercept
+
+
+def _factor(values: dict[str, Any], keyword: str, usual: float) -> float:
+    stated = _list(values, keyword)
+    return float(stated[0]) if stated else usual
+
+
+_vendor, _model = lru_cache(maxsize=256)(safe_vendor), lru_cache(maxsize=256)(safe_model)
+
+
+def _values(dataset: Dataset) -> dict[str, Any]:
+    """Keyword -> value of the standard elements."""
+    values: dict[str, Any] = {}
+    for element in dataset.values():
+        keyword = _KEYWORD.get(element.tag)
+        if keyword is not None:
+            whole = element if isinstance(element, DataElement) else dataset[element.tag]
+            values[keyword] = whole.value
+    return values
+
+
+def _list(values: dict[str, Any], keyword: str) -> list[Any]:
+    value = values.get(keyword)
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
+
+
+def _text(values: dict[str, Any], keyword: str) -> str:
+    value = values.get(keyword)
+    if type(value) is str:
+        return value.strip("\0 ")
+    return "\\".join(str(value) for value in _list(values, keyword)).strip("\0 ")
+
+
+def _texts(values: dict[str, Any], keyword: str) -> tuple[str, ...]:
+    return tuple(str(value).strip("\0 ").upper() for value in _list(values, keyword))
+
+
+def _numbers(values: dict[str, Any], keyword: str) -> tuple[float, ...]:
+    numbers = tuple(float(value) for value in _list(values, keyword))
+    return numbers if all(math.isfinite(number) for number in numbers) else ()
+
+
+def _number(values: dict[str, Any], keyword: str) -> float | None:
+    numbers = _numbers(values, keyword)
+    return numbers[0] if numbers else None
+
+
+def _whole(values: dict[str, Any], keyword: str) -> int | None:
+    number = _number(values, keyword)
+    return None if number is None else int(number)
+
+
+def _tesla(values: dict[str, Any]) -> float | None:
+    """MagneticFieldStrength (0018,0087); old exports state gauss."""
+    strength = _number(values, "MagneticFieldStrength")
+    return strength / 10_000 if strength is not None and strength > 100 else strength
