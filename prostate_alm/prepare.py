@@ -15,7 +15,16 @@ from typing import Any
 from prostate_alm.cohort import MANIFEST, Case, Cohort, LabelRow, read_label_rows
 from prostate_alm.errors import NoInputError, UsageError, UserError
 from prostate_alm.files import lock_folder, output_folder, write_csv
-from prostate_alm.studies import QUALITY_COLUMNS, Keys, StudyFiles, StudyTask, find_studies, store_study
+from prostate_alm.studies import (
+    QUALITY_COLUMNS,
+    Keys,
+    Rules,
+    StudyFiles,
+    StudyTask,
+    default_rules,
+    find_studies,
+    store_study,
+)
 
 VOLUMES = "volumes"
 QC_TABLE = "qc.csv"
@@ -41,6 +50,7 @@ def prepare(
     *,
     keys: Keys,
     harmonise: bool = False,
+    rules: Rules | None = None,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -52,6 +62,7 @@ def prepare(
         out: the cohort folder: `volumes/<study key>/`, `manifest.json`, `qc.csv`.
         keys: the site's keys.
         harmonise: compute b 100, 600 and 1000 from other b-values.
+        rules: the site's rules; None means the defaults.
         processes: how many studies are read at a time; None means one per core, 1 reads in this process.
         progress: called with (studies done, studies in all).
 
@@ -63,7 +74,7 @@ def prepare(
         NoInputError: if there is no DICOM at all, or no study is ready (qc.csv says why).
         UsageError: if a label is wrong or names no study (nothing is written then), or another process works in `out`.
     """
-    root, out = Path(studies_root), Path(out)
+    root, out, rules = Path(studies_root), Path(out), rules or default_rules()
     labels = None if labels_csv is None else read_label_rows(labels_csv)
     existed = out.exists()
     output_folder(out)
@@ -79,7 +90,7 @@ def prepare(
         for leftover in volumes.glob(".*.part.*"):
             shutil.rmtree(leftover, ignore_errors=True)
         known = [study for study in studies if by_uid is None or study.uid in by_uid]
-        records = read_all([StudyTask(study, volumes, keys, harmonise) for study in known], processes, progress)
+        records = read_all([StudyTask(study, volumes, keys, harmonise, rules) for study in known], processes, progress)
         records |= {study.uid: unread(keys, study, "no label") for study in studies if study.uid not in records}
         return _save(out, records, by_uid or {})
 

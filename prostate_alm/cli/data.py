@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prostate_alm.cli import console
+from prostate_alm.cli.options import Harmonise, Rules
 from prostate_alm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ SOME_BROKEN = 3
 Study = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with the DICOM files of a study, of any nesting.")]
 Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder with the DICOM files of all studies.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per study instead of tables.")]
-Harmonise = Annotated[
-    bool, typer.Option("--harmonise", help="Compute b100, b600, b1000 from other b-values (mono-exponential fit).")
-]
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", help="Table study,label: study is a StudyInstanceUID, accession number or folder."),
@@ -36,19 +34,19 @@ def register(app: typer.Typer) -> None:
     app.command()(phantom)
 
 
-def inspect(study: Study, as_json: AsJson = False, harmonise: Harmonise = False) -> None:
+def inspect(study: Study, as_json: AsJson = False, harmonise: Harmonise = False, rules: Rules = None) -> None:
     """Show every series: what it is, its b-values, "used as" or "not used because". Decides nothing.
 
     Files that take no part are named on stderr. A folder with several studies shows one after the other.
 
     Example: prostate-alm inspect incoming/study42 --json
     """
-    from prostate_alm.studies import Keys, find_studies, read_study
+    from prostate_alm.studies import Keys, find_studies, load_rules, read_study
 
-    keys = Keys.of_site()
+    keys, site = Keys.of_site(), load_rules(rules)
     for found in find_studies(study):
         _name_skipped(found)
-        reading = read_study(found, keys=keys, harmonise=harmonise)
+        reading = read_study(found, keys=keys, harmonise=harmonise, rules=site)
         if as_json:
             console.result(json.dumps(reading.as_json(), allow_nan=False))
         else:
@@ -60,6 +58,7 @@ def prepare(
     out: Cohort,
     labels: Labels = None,
     harmonise: Harmonise = False,
+    rules: Rules = None,
     processes: Processes = None,
 ) -> None:
     """Turn studies into a cohort: volumes on their native grids, manifest.json and qc.csv.
@@ -71,12 +70,11 @@ def prepare(
     """
     from prostate_alm.prepare import QC_TABLE
     from prostate_alm.prepare import prepare as run
-    from prostate_alm.studies import Keys
+    from prostate_alm.studies import Keys, load_rules
 
+    settings = {"keys": Keys.of_site(), "rules": load_rules(rules), "harmonise": harmonise}
     with console.progress("reading studies") as advance:
-        done = run(
-            studies, labels, out, keys=Keys.of_site(), harmonise=harmonise, processes=processes, progress=advance
-        )
+        done = run(studies, labels, out, **settings, processes=processes, progress=advance)
     for study_key, reasons in done.broken:
         console.note(f"not used: {study_key}: {'; '.join(reasons)}")
     ready = len(done.cohort.cases)

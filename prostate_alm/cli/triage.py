@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prostate_alm.cli import console
+from prostate_alm.cli.options import Harmonise, Rules
 from prostate_alm.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ Model = Annotated[
 ]
 ThresholdFile = Annotated[
     Path | None, typer.Option("--threshold", metavar="FILE", help="The locked threshold; without it, the model's own.")
-]
-Harmonise = Annotated[
-    bool, typer.Option("--harmonise", help="Compute b100, b600, b1000 from other b-values (mono-exponential fit).")
 ]
 KeyMap = Annotated[
     Path | None,
@@ -48,6 +46,7 @@ def triage(
     model: Model = None,
     threshold: ThresholdFile = None,
     harmonise: Harmonise = False,
+    rules: Rules = None,
     keymap: KeyMap = None,
     force: Force = False,
     device: Device = "auto",
@@ -61,12 +60,13 @@ def triage(
     Example: prostate-alm triage incoming/ --model runs/prostate --out triage/ --keymap private/keymap.csv
     """
     from prostate_alm.files import output_folder
-    from prostate_alm.studies import Keys
+    from prostate_alm.studies import Keys, load_rules
     from prostate_alm.triage import WORKLIST, Judge, triage_studies
 
     output_folder(out)
+    site = load_rules(rules)
     predictor = _predictor(model, console.torch_device(device))
-    judge = Judge(predictor, _threshold(threshold, predictor), Keys.of_site(), harmonise)
+    judge = Judge(predictor, _threshold(threshold, predictor), Keys.of_site(), harmonise, site)
     if predictor.notice:
         console.note(f"warning: {predictor.notice}")
     decisions = triage_studies(studies, judge, out=out, force=force, keymap=keymap, progress=_show)

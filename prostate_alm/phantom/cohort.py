@@ -43,7 +43,7 @@ def write_cohort(
         out: the cohort's folder, made as needed.
         studies: how many, at least 2.
         class_ratio: positives to negatives, for example `"1:2"`.
-        dialect: `siemens` (b-value in (0019,100C)) or `standard` (b-value in (0018,9087)).
+        dialect: a name in `DIALECTS`, for example `siemens` (b-value in (0019,100C)) or `standard` (in (0018,9087)).
         seed: not negative; the same seed gives the same bytes.
         b_values: acquired b-values in s/mm2.
         conspicuity: factor on the conspicuity of every finding; 1 is tuned for a small network's AUC near 0.9.

@@ -9,6 +9,7 @@ from prostate_alm.phantom.anatomy import Anatomy
 from prostate_alm.phantom.grid import AXIAL, CORONAL, SAGITTAL, Grid, rotation
 from prostate_alm.phantom.signal import diffusion_signal, fit_diffusion, rician
 
+KINDS = ("localizer", "sagittal", "t2w", "dwi", "adc", "calculated")
 MAX_STORED = 4095  # 12 bits, as MR scanners store
 CALCULATED_B = 1500
 ADC_UNIT = 1e-6  # mm2/s per stored step of an ADC map
@@ -39,7 +40,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Series:
-    """The frames of one series; `kind` is t2w, dwi, adc, calculated, sagittal or localizer."""
+    """The frames of one series; `kind` is one of `KINDS`."""
 
     kind: str
     frames: tuple[Frame, ...]

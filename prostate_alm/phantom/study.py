@@ -11,8 +11,10 @@ from prostate_alm.errors import OutputError
 from prostate_alm.phantom.anatomy import Anatomy, draw_anatomy
 from prostate_alm.phantom.dialects import choose_dialect
 from prostate_alm.phantom.findings import draw_finding
-from prostate_alm.phantom.headers import Identity, write_series
+from prostate_alm.phantom.identity import Identity
 from prostate_alm.phantom.protocol import acquire
+from prostate_alm.phantom.scan import Scan
+from prostate_alm.phantom.writing import write_series
 
 CONSPICUITY = 1.0
 
@@ -24,7 +26,7 @@ class StudyPlan:
     Args:
         index: its place in the cohort, from 1; with the seed it decides the anatomy, the placement and the noise.
         label: 1 (carries a lesion) or 0.
-        dialect: `siemens` or `standard`.
+        dialect: a name in `DIALECTS`.
         seed: the cohort's seed.
         b_values: acquired b-values in s/mm2, rising.
         conspicuity: factor on the conspicuity of every finding; 0 hides them all.
@@ -113,7 +115,8 @@ def write_study(folder: Path, plan: StudyPlan, *, scratch: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for number, one in enumerate(series, start=1):
-            write_series(part / identity.file_name("folder", number), one, number, identity, dialect, numbering)
+            scan = Scan(one, number, identity, dialect, numbering)
+            write_series(part / identity.file_name("folder", number), scan)
         folder.parent.mkdir(parents=True, exist_ok=True)
         part.rename(folder)
     except OSError as error:

@@ -9,6 +9,8 @@ from prostate_alm.studies.index import StudyFiles, find_studies
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
 from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
+from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.rules_file import default_rules, load_rules
 from prostate_alm.studies.store import Task as StudyTask
 from prostate_alm.studies.store import store_study
 from prostate_alm.studies.volumes import Volume
@@ -18,12 +20,15 @@ __all__ = [
     "QUALITY_COLUMNS",
     "REQUIRED",
     "Keys",
+    "Rules",
     "SeriesReport",
     "StudyFiles",
     "StudyReading",
     "StudyTask",
     "Volume",
+    "default_rules",
     "find_studies",
+    "load_rules",
     "read_study",
     "store_study",
 ]

@@ -9,6 +9,9 @@ NOMINAL_B_VALUES = (*range(0, 501, 50), 600, 700, 750, 800, 900, *range(1000, 30
 """The b-values (s/mm^2) that protocols ask for; a measured value near one of them is binned to it."""
 
 
+_KEYWORDS = {"(0018,0024)": "SequenceName ", "(0020,4000)": "ImageComments "}
+
+
 class BValueError(ValueError):
     """A b-value is there but makes no sense, or two sources contradict each other."""
 
@@ -67,6 +70,21 @@ def nominal_b_value(value: float) -> int:
         return 0
     nearest = min(NOMINAL_B_VALUES[1:], key=lambda nominal: abs(nominal - value))
     return nearest if _close(value, nearest, of=nearest) else round(value)
+
+
+def contradiction(one: BValue, other: BValue) -> BValueError:
+    """The error that two sources of one image disagree; it quotes numbers only.
+
+    Args:
+        one: what one source states.
+        other: what the other states.
+
+    Example:
+        >>> str(contradiction(BValue(1000, "(0019,100C)"), BValue(1500, "(0018,0024)")))
+        '(0019,100C) states b 1000 and SequenceName (0018,0024) states b 1500'
+    """
+    first, second = (f"{_KEYWORDS.get(b.source, '')}{b.source} states b {b.value:g}" for b in (one, other))
+    return BValueError(f"{first} and {second}")
 
 
 def _close(one: float, other: float, *, of: float | None = None) -> bool:

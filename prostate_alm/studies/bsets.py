@@ -8,9 +8,6 @@ from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.kinds import Part, is_trace
 from prostate_alm.studies.verdicts import Choice, names
 
-TIME_TOLERANCE = 0.01
-"""Largest relative difference of echo and repetition times within one measurement."""
-
 
 @dataclass
 class BSet:
@@ -41,15 +38,16 @@ class BSet:
                 self.unclear.append(f"b{b} stands in several series ({names([one.part for one in choices])})")
 
 
-def sets_of(choices: Sequence[Choice]) -> list[BSet]:
+def sets_of(choices: Sequence[Choice], time_tolerance: float) -> list[BSet]:
     """Group choices that are one measurement, and settle each group.
 
     Args:
         choices: one b-value of one series each.
+        time_tolerance: largest relative difference of echo and repetition times within one measurement.
     """
     sets: list[BSet] = []
     for choice in choices:
-        home = next((known for known in sets if _belong_together(known.first, choice)), None)
+        home = next((known for known in sets if _belong_together(known.first, choice, time_tolerance)), None)
         if home is None:
             home = BSet()
             sets.append(home)
@@ -59,32 +57,33 @@ def sets_of(choices: Sequence[Choice]) -> list[BSet]:
     return sets
 
 
-def _belong_together(one: Choice, other: Choice) -> bool:
+def _belong_together(one: Choice, other: Choice, tolerance: float) -> bool:
     """TE, TR and grid agree, image by image: b-values that differ in them are not one measurement."""
     images = [*one.images, *other.images]
-    same_series = one.part is other.part
+    same_series = one.images[0].series_uid == other.images[0].series_uid
     return (
-        same_times([image.echo_time_ms for image in images], same_series=same_series)
-        and same_times([image.repetition_time_ms for image in images], same_series=same_series)
+        same_times([image.echo_time_ms for image in images], tolerance, same_series=same_series)
+        and same_times([image.repetition_time_ms for image in images], tolerance, same_series=same_series)
         and one.stack.grid.same_as(other.stack.grid)
     )
 
 
-def same_times(times: Sequence[float | None], *, same_series: bool) -> bool:
+def same_times(times: Sequence[float | None], tolerance: float, *, same_series: bool) -> bool:
     """True if echo or repetition times agree; one that is not stated agrees with nothing but its own series.
 
     Args:
         times: ms, of every image.
+        tolerance: largest relative difference.
         same_series: True if all are of one series, which then may state none at all.
 
     Example:
-        >>> same_times([2700, 2710], same_series=False), same_times([2700, 2800], same_series=True)
+        >>> same_times([2700, 2710], 0.01, same_series=False), same_times([2700, 2800], 0.01, same_series=True)
         (True, False)
     """
     stated = [time for time in times if time is not None]
     if len(stated) < len(times):
         return same_series and not stated
-    return max(stated) - min(stated) <= TIME_TOLERANCE * max(stated)
+    return max(stated) - min(stated) <= tolerance * max(stated)
 
 
 def complete(found: BSet) -> bool:

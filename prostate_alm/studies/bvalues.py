@@ -8,12 +8,22 @@ from itertools import combinations
 
 from pydicom.dataset import Dataset
 
-from prostate_alm.studies.binning import CANONICAL_B_VALUES, NOMINAL_B_VALUES, BValue, BValueError, nominal_b_value
-from prostate_alm.studies.vendor_bvalues import SOURCES, TAGS, contradiction, siemens_csa, siemens_name, siemens_tag
+from prostate_alm.studies.binning import (
+    CANONICAL_B_VALUES,
+    NOMINAL_B_VALUES,
+    BValue,
+    BValueError,
+    contradiction,
+    nominal_b_value,
+)
+from prostate_alm.studies.elements import decimal_of, element_of
+from prostate_alm.studies.siemens_bvalues import siemens_csa, siemens_name, siemens_tag
+from prostate_alm.studies.vendor_bvalues import FRAMES, SOURCES, TAGS, standard
 
 __all__ = [
     "CANONICAL_B_VALUES",
     "NOMINAL_B_VALUES",
+    "SIEMENS",
     "SIEMENS_CREATOR",
     "TAGS",
     "BValue",
@@ -22,6 +32,9 @@ __all__ = [
     "read_b_value",
     "siemens_sources",
 ]
+
+SIEMENS = (0x0019, 0x100C)
+"""Where Siemens writes the b-value, mostly."""
 
 SIEMENS_CREATOR = (0x0019, 0x0010)
 """The private creator that stands in every Siemens MR image unless de-identification removed it."""
@@ -32,10 +45,11 @@ def read_b_value(dataset: Dataset) -> BValue | None:
 
     The sources, in order of trust: (0018,9087); Siemens (0019,100C), else its CSA header; GE (0043,1039); Philips
     (2001,1003); UIH (0065,1009) with its nominal (0065,100A); Hitachi (0029,1030), not verified; Canon's ImageComments;
-    Siemens' SequenceName. An element of zero length states nothing (PS3.5 7.4.4).
+    Siemens' SequenceName. An element of zero length states nothing (PS3.5 7.4.4). With NumberOfFrames above 1 only
+    (0018,9087) counts, as all the others describe the file and not the frame.
 
     Args:
-        dataset: the header of one image, or of one frame, that holds at least `TAGS`.
+        dataset: the header of one image, or of one frame made flat, that holds at least `TAGS`.
 
     Raises:
         BValueError: if a source holds something that is no b-value (below -5 or above 20,000 s/mm^2, not a number), or
@@ -47,9 +61,10 @@ def read_b_value(dataset: Dataset) -> BValue | None:
         >>> read_b_value(header)
         BValue(value=400.0, source='(0018,0024)', stated_nominal=None, verified=True, inferred='')
 
-    Source: one docstring per source, in `vendor_bvalues`.
+    Source: one docstring per source, in `vendor_bvalues` and `siemens_bvalues`.
     """
-    found = [stated for source in SOURCES if (stated := source(dataset)) is not None]
+    sources = (standard,) if (decimal_of(element_of(dataset, FRAMES)) or 1) > 1 else SOURCES
+    found = [stated for source in sources if (stated := source(dataset)) is not None]
     for one, other in combinations(found, 2):
         if not one.agrees_with(other):
             raise contradiction(one, other)

@@ -1,15 +1,124 @@
-"""Checks of the volumes before anyone decides on them; each returns what is wrong."""
+"""What is measured of the volumes before anyone decides on them, and what is wrong with them by the rules' limits."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from prostate_alm.studies.geometry import LPS_TO_RAS, Grid
 from prostate_alm.studies.harmonise import foreground_of
+from prostate_alm.studies.rules import CheckRules
 from prostate_alm.studies.volumes import Volume
 
-MIN_OVERLAP = 0.8
-"""Share of the middle of the one that the other must cover."""
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of quality.
+
+    Args:
+        name: its column in the QC table, without the volume's name.
+        value: None if it cannot be computed.
+        problem: what is wrong; empty if the figure keeps its limit.
+    """
+
+    name: str
+    value: float | None
+    problem: str = ""
+
+
+def measure_volume(volume: Volume, limits: CheckRules) -> list[Measure]:
+    """Every figure of one volume; at most the first problem counts if voxels are not finite or all alike.
+
+    Args:
+        volume: as acquired.
+        limits: the rules' limits.
+    """
+    extent = volume.voxels.shape[2] * volume.spacing_mm[2]
+    slices = f"{volume.voxels.shape[2]} slices"
+    short = f"only {extent:.0f} mm along the slices ({slices}), at least {limits.min_extent_mm:g} mm are needed"
+    measures = [Measure("extent_mm", extent, short if extent < limits.min_extent_mm else "")]
+    wrong = int(np.count_nonzero(~np.isfinite(volume.voxels)))
+    measures.append(Measure("not_finite", wrong, "voxels are not finite" if wrong else ""))
+    if wrong:
+        return measures
+    low, middle, high = (float(value) for value in np.percentile(volume.voxels, (1, 50, 99)))
+    if high <= low:
+        return [*measures, Measure("contrast", 1.0, "intensities are constant")]
+    return [*measures, _blank_slices(volume), _contrast(middle, high, limits), *_signal(volume, limits)]
+
+
+def _blank_slices(volume: Volume) -> Measure:
+    blank = np.flatnonzero(volume.voxels.min(axis=(0, 1)) == volume.voxels.max(axis=(0, 1)))
+    if not blank.size:
+        return Measure("blank_slices", 0)
+    middle = [(length - 1) / 2 for length in volume.voxels.shape[:2]]
+    place = LPS_TO_RAS @ volume.affine @ [*middle, float(blank[0]), 1.0]
+    slices = "a slice is blank" if blank.size == 1 else f"{blank.size} slices are blank, the first"
+    where = ", ".join(f"{value:.1f}" for value in place[:3])
+    return Measure("blank_slices", blank.size, f"{slices} at ({where}) mm")
+
+
+def _contrast(middle: float, high: float, limits: CheckRules) -> Measure:
+    """The 99th percentile over the median; a median of 0 is air, and no image is inverted then."""
+    if middle <= 0:
+        return Measure("contrast", None)
+    contrast = high / middle
+    problem = f"the image looks inverted or empty: its 99th percentile is only {contrast:.2f} times its median"
+    problem += f", at least {limits.min_contrast:g} is needed"
+    return Measure("contrast", contrast, problem if contrast < limits.min_contrast else "")
+
+
+def _signal(volume: Volume, limits: CheckRules) -> list[Measure]:
+    share = float(np.mean(volume.voxels == volume.voxels.max()))
+    cut = f"{share:.1%} of the voxels have the largest value: values were cut off (at most {limits.max_saturated:.1%})"
+    ratio = signal_to_noise(volume.voxels)
+    noisy = "" if ratio is None or ratio >= limits.min_snr else (
+        f"the signal-to-noise ratio is {ratio:.1f}, at least {limits.min_snr:g} is needed"
+    )  # fmt: skip
+    return [
+        Measure("saturated", share, cut if share > limits.max_saturated else ""),
+        Measure("snr", ratio, noisy),
+    ]
+
+
+def signal_to_noise(voxels: np.ndarray) -> float | None:
+    """Median foreground signal over the noise, the noise from second differences along x.
+
+    Noise of standard deviation s gives second differences of standard deviation sqrt(6) s, and anatomy mostly cancels
+    (Immerkaer 1996, in one dimension); the median absolute deviation makes it robust against edges.
+
+    Args:
+        voxels: (X, Y, Z) with X of at least 3.
+
+    Returns:
+        The ratio, or None if there is no foreground or no noise.
+    """
+    if voxels.shape[0] < 3:
+        return None
+    foreground = foreground_of(voxels)
+    middle = foreground[1:-1] & foreground[2:] & foreground[:-2]
+    differences = (voxels[2:] - 2 * voxels[1:-1] + voxels[:-2])[middle]
+    if not differences.size:
+        return None
+    noise = 1.4826 * float(np.median(np.abs(differences - np.median(differences)))) / np.sqrt(6)
+    return float(np.median(voxels[foreground])) / noise if noise > 0 else None
+
+
+def measure_pair(t2: Grid, dwi: Grid, limits: CheckRules) -> list[Measure]:
+    """T2 and diffusion must show the same region: the middle of each, and both ends of the stacks.
+
+    Args:
+        t2: grid of the T2.
+        dwi: grid of the diffusion.
+        limits: the rules' limits.
+    """
+    shares = {("DWI", "T2"): overlap(t2, dwi), ("T2", "DWI"): overlap(dwi, t2)}
+    problems = [
+        f"T2 and DWI do not show the same region: {one} covers {share:.0%} of the middle of the {other}"
+        for (one, other), share in shares.items()
+        if share < limits.min_overlap
+    ]
+    return [Measure("overlap", min(shares.values()), "; ".join(problems)), *_ends(t2, dwi, limits)]
 
 
 def overlap(inner: Grid, outer: Grid) -> float:
@@ -32,34 +141,33 @@ def overlap(inner: Grid, outer: Grid) -> float:
     return float(np.mean(np.all((inside >= low) & (inside <= high), axis=1)))
 
 
-def check_overlap(t2: Volume, dwi: Volume) -> list[str]:
-    """The diffusion must cover the middle of the T2, and the T2 that of the diffusion."""
-    shares = {("DWI", "T2"): overlap(t2.grid, dwi.grid), ("T2", "DWI"): overlap(dwi.grid, t2.grid)}
-    return [
-        f"T2 and DWI do not show the same region: {one} covers {share:.0%} of the middle of the {other}"
-        for (one, other), share in shares.items()
-        if share < MIN_OVERLAP
-    ]
+def _ends(t2: Grid, dwi: Grid, limits: CheckRules) -> list[Measure]:
+    """T2 and diffusion must end at about the same place: what is shorter has lost slices.
+
+    Measured along the normal of the T2 through the middle of its slices, from outer face to outer face.
+    """
+    normal = t2.affine[:3, 2] / t2.spacing_mm[2]
+    middle = t2.affine @ [*((length - 1) / 2 for length in t2.shape), 1.0]
+    to_dwi = np.linalg.inv(dwi.affine)
+    start, rate = float((to_dwi @ middle)[2]), float(to_dwi[2, :3] @ normal)
+    reach = t2.shape[2] * t2.spacing_mm[2] / 2
+    low, high = sorted((edge - start) / rate for edge in (-0.5, dwi.shape[2] - 0.5))
+    measures: list[Measure] = []
+    for end, sign, t2_end, dwi_end in (("lower", -1, -reach, low), ("upper", 1, reach, high)):
+        beyond = sign * (t2_end - dwi_end)
+        one, other = ("T2", "DWI") if beyond > 0 else ("DWI", "T2")
+        place = ", ".join(f"{value:.1f}" for value in LPS_TO_RAS[:3, :3] @ (middle[:3] + normal * t2_end))
+        problem = (
+            f"T2 and DWI do not show the same region: {one} reaches {abs(beyond):.1f} mm beyond {other} "
+            f"at the {end} end of the T2, ({place}) mm; at most {limits.max_end_distance_mm:g} mm are allowed"
+        )
+        far = abs(beyond) > limits.max_end_distance_mm
+        measures.append(Measure(f"{end}_end_mm", beyond, problem if far else ""))
+    return measures
 
 
-def check_intensities(volume: Volume) -> str:
-    """Voxels must be finite, and no volume or slice constant; returns what is wrong, empty if nothing is."""
-    if not np.isfinite(volume.voxels).all():
-        return "voxels are not finite"
-    low, high = np.percentile(volume.voxels, (1, 99))
-    if high <= low:
-        return "intensities are constant"
-    blank = np.flatnonzero(volume.voxels.min(axis=(0, 1)) == volume.voxels.max(axis=(0, 1)))
-    if blank.size:
-        middle = [(length - 1) / 2 for length in volume.voxels.shape[:2]]
-        place = LPS_TO_RAS @ volume.affine @ [*middle, float(blank[0]), 1.0]
-        slices = "a slice is blank" if blank.size == 1 else f"{blank.size} slices are blank, the first"
-        return f"{slices} at ({', '.join(f'{value:.1f}' for value in place[:3])}) mm"
-    return ""
-
-
-def check_signal_falls(dwi: Mapping[int, Volume]) -> list[str]:
-    """Mean signal in the foreground must fall from each b-value to the next.
+def measure_fall(dwi: Mapping[int, Volume]) -> list[Measure]:
+    """Mean signal in the foreground must fall from each b-value to the next; the figure is the largest ratio of two.
 
     Args:
         dwi: b-value -> volume; all on one grid.
@@ -69,10 +177,12 @@ def check_signal_falls(dwi: Mapping[int, Volume]) -> list[str]:
         return []
     foreground = foreground_of(dwi[b_values[0]].voxels)
     if not foreground.any():
-        return ["DWI: no foreground in the image with the lowest b-value"]
+        return [Measure("signal_ratio", None, "DWI: no foreground in the image with the lowest b-value")]
     means = [float(dwi[b].voxels[foreground].mean(dtype=np.float64)) for b in b_values]
-    return [
+    ratios = [after / before if before > 0 else np.inf for before, after in zip(means, means[1:], strict=False)]
+    rising = [
         f"DWI signal does not fall from b{b_values[index]} to b{b_values[index + 1]}"
-        for index in range(len(means) - 1)
-        if means[index + 1] >= means[index]
+        for index, ratio in enumerate(ratios)
+        if not ratio < 1
     ]
+    return [Measure("signal_ratio", float(max(ratios)), "; ".join(rising))]

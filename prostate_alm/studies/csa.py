@@ -1,7 +1,7 @@
 """One value out of a Siemens CSA header, without trusting a length in it.
 
 nibabel reads these too (nibabel.nicom.csareader, the oracle of the tests), but it follows a negative length backwards:
-a crafted header of a few kilobytes keeps it busy for minutes. This walk only moves forward.
+a crafted header of 4 MiB keeps it busy for more than a minute. This walk only moves forward.
 """
 
 import struct

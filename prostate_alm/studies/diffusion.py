@@ -9,10 +9,11 @@ from prostate_alm.studies.bvalues import CANONICAL_B_VALUES, BValue
 from prostate_alm.studies.geometry import ReadingError, plane_of, where
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.kinds import Part, Role, is_trace
-from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, tall_enough
+from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, prefers, tall_enough
 
 
-def choose_dwi(parts: Sequence[Part], selection: Selection) -> None:
+def choose_dwi(parts: Sequence[Part], selection: Selection, rules: Rules) -> None:
     """Take the set with b 100, 600 and 1000, or else the only set that could be harmonised; else none.
 
     Axial diffusion that geometry refuses is a candidate still: its defects stand against the study.
@@ -20,25 +21,29 @@ def choose_dwi(parts: Sequence[Part], selection: Selection) -> None:
     Args:
         parts: the acquired diffusion of one study.
         selection: receives the choices, verdicts and problems.
+        rules: the site's rules.
     """
     planes: dict[int, str] = {}
     defects: dict[int, list[str]] = {}
     choices: list[Choice] = []
     for part in parts:
-        planes[id(part)] = next((plane for plane in map(plane_of, part.images) if plane != "axial"), "")
+        every = (plane_of(image, rules.geometry.max_tilt_deg) for image in part.images)
+        planes[id(part)] = next((plane for plane in every if plane != "axial"), "")
         defects[id(part)] = []
         if planes[id(part)]:
             continue
-        found, defects[id(part)] = _per_b_value(part)
-        defects[id(part)] += _mixed(part, found, parts)
+        found, defects[id(part)] = _per_b_value(part, rules.geometry.min_slices)
+        defects[id(part)] += _mixed(part, found, parts, rules.dwi.time_tolerance)
         choices += found
-    sets = sets_of(choices)
-    chosen, why_not = _best(sets)
+    sets = sets_of(choices, rules.dwi.time_tolerance)
+    chosen, why_not = _best(
+        sets, [found for found in sets if any(prefers(one, rules, Role.DWI) for one in found.parts)]
+    )
     refused = {key: [f"its plane is {plane}, not axial"] for key, plane in planes.items() if plane}
     doubts = [defect for found in defects.values() for defect in found]
     if chosen is not None:
         selection.dwi = dict(chosen.taken)
-        selection.problems += [*([] if complete(chosen) else chosen.unclear), *doubts, *_rivals(chosen, sets)]
+        selection.problems += [*([] if complete(chosen) else chosen.unclear), *doubts, *_rivals(chosen, sets, rules)]
     elif sets:
         selection.problems += [why_not, *doubts]
     else:
@@ -49,7 +54,7 @@ def choose_dwi(parts: Sequence[Part], selection: Selection) -> None:
         selection.verdicts.append(_verdict(part, chosen, reasons))
 
 
-def _per_b_value(part: Part) -> tuple[list[Choice], list[str]]:
+def _per_b_value(part: Part, min_slices: int) -> tuple[list[Choice], list[str]]:
     """A choice for each b-value whose images form a stack; one defect, said once, for those that do not."""
     groups: dict[int, list[tuple[Header, BValue]]] = defaultdict(list)
     for image in part.images:
@@ -60,7 +65,7 @@ def _per_b_value(part: Part) -> tuple[list[Choice], list[str]]:
     for b, group in sorted(groups.items()):
         used = [pair for pair in group if is_trace(pair[0])] or group
         try:
-            stack = tall_enough([image for image, _ in used], repeats=True)
+            stack = tall_enough([image for image, _ in used], min_slices, repeats=True)
         except ReadingError as error:
             defects[str(error)].append(b)
             continue
@@ -69,7 +74,7 @@ def _per_b_value(part: Part) -> tuple[list[Choice], list[str]]:
     return choices, [f"{b_list(b_values)}: {error}" for error, b_values in defects.items()]
 
 
-def _mixed(part: Part, choices: Sequence[Choice], parts: Sequence[Part]) -> list[str]:
+def _mixed(part: Part, choices: Sequence[Choice], parts: Sequence[Part], tolerance: float) -> list[str]:
     """What one series holds twice over: grids, repetition times, echo times."""
     found: list[str] = []
     for one, other in combinations(choices, 2):
@@ -80,11 +85,16 @@ def _mixed(part: Part, choices: Sequence[Choice], parts: Sequence[Part]) -> list
             found.append(f"{part.name}: b{a} and b{b} have different grids, {slices}, beginning with {places}")
             break
     for one, other in combinations(choices, 2):
-        if not same_times([image.repetition_time_ms for image in (*one.images, *other.images)], same_series=True):
+        times = [image.repetition_time_ms for image in (*one.images, *other.images)]
+        if not same_times(times, tolerance, same_series=True):
             found.append(f"{part.name}: b{one.nominal} and b{other.nominal} have mixed repetition times")
             break
     for other in parts:
-        if other is not part and other.images[0].series_uid == part.images[0].series_uid:
+        if (
+            other is not part
+            and other.images[0].series_uid == part.images[0].series_uid
+            and _echoes(part) != _echoes(other)
+        ):
             echoes = " and ".join("none" if echo is None else f"{echo:g} ms" for echo in _echoes(part, other))
             fewer = min(part.images, other.images, key=len)
             found.append(f"{part.name}: mixed echo times, {echoes} ({where(fewer)})")
@@ -95,8 +105,10 @@ def _echoes(*parts: Part) -> list[float | None]:
     return sorted((part.images[0].echo_time_ms for part in parts), key=lambda echo: (echo is None, echo or 0.0))
 
 
-def _rivals(chosen: BSet, sets: Sequence[BSet]) -> list[str]:
+def _rivals(chosen: BSet, sets: Sequence[BSet], rules: Rules) -> list[str]:
     """A b-value that another set has too: perhaps that set is the better one, and lost something."""
+    if any(prefers(part, rules, Role.DWI) for part in chosen.parts):
+        return []
     return [
         f"b{b} stands in several sets of diffusion images ({names([choice.part for choice in (taken, *rivals)])})"
         for b, taken in chosen.taken.items()
@@ -105,10 +117,12 @@ def _rivals(chosen: BSet, sets: Sequence[BSet]) -> list[str]:
     ]
 
 
-def _best(sets: Sequence[BSet]) -> tuple[BSet | None, str]:
-    """The set to take, and why others (or all) are not taken."""
+def _best(sets: Sequence[BSet], ruled: Sequence[BSet]) -> tuple[BSet | None, str]:
+    """The set to take, and why others (or all) are not taken; one that a rule of the site prefers goes first."""
     if not sets:
         return None, ""
+    if len(ruled) == 1 and len(sets) > 1:
+        return ruled[0], f"a rule of the site prefers {names(ruled[0].parts)}"
     wanted = ", ".join(f"b{b}" for b in CANONICAL_B_VALUES)
     whole = [found for found in sets if complete(found)]
     fit = [found for found in sets if sum(b > 0 for b in found.taken) >= 2]

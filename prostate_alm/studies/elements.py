@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from prostate_alm.studies.binning import BValueError
+from prostate_alm.studies.binning import BValue, BValueError
 
 MANUFACTURER = BaseTag(0x00080070)
 
@@ -45,7 +45,7 @@ class PrivateTag:
         for tag, creator_tag in self.places:
             if tag not in dataset:
                 continue
-            creator = text_of(dataset, creator_tag).upper()
+            creator = text_of(element_of(dataset, creator_tag)).upper()
             # without any creator only the first block is where a scanner would have put it
             alone = not creator and tag == self.places[0][0]
             if creator == self.creator or (alone and made_by(dataset, self.manufacturer)):
@@ -83,17 +83,21 @@ def element_of(dataset: Dataset, tag: BaseTag) -> DataElement | None:
     """One element, or None if there is none.
 
     Raises:
-        BValueError: if pydicom cannot decode it.
+        BValueError: if pydicom cannot decode it, or it is a sequence, whose items may be damaged as well.
     """
+    if tag not in dataset:
+        return None
     try:
-        return dataset.get(tag)
+        element = dataset[tag]
     except Exception as error:  # pydicom converts here, and raises many kinds on damaged input
         raise BValueError(f"{label(tag)} cannot be decoded") from error
+    if element.VR == "SQ":
+        raise BValueError(f"{label(tag)} holds a sequence")
+    return element
 
 
-def text_of(dataset: Dataset, tag: BaseTag) -> str:
-    """The text of one element without its padding; the empty string if there is none."""
-    element = element_of(dataset, tag)
+def text_of(element: DataElement | None) -> str:
+    """The text of an element without its padding; the empty string if there is none."""
     value = None if element is None else element.value
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
@@ -102,7 +106,7 @@ def text_of(dataset: Dataset, tag: BaseTag) -> str:
 
 def made_by(dataset: Dataset, manufacturer: re.Pattern[str]) -> bool:
     """True if the Manufacturer (0008,0070) fits."""
-    return bool(manufacturer.search(text_of(dataset, MANUFACTURER).upper()))
+    return bool(manufacturer.search(text_of(element_of(dataset, MANUFACTURER)).upper()))
 
 
 def decimal_of(element: DataElement | None, *, first: bool = False) -> float | None:
@@ -118,7 +122,7 @@ def decimal_of(element: DataElement | None, *, first: bool = False) -> float | N
     parts = [] if element is None else _parts(element.value)
     if element is None or not parts:
         return None
-    numbers = {_number(part, element.tag) for part in (parts[:1] if first else parts)}
+    numbers = {number_of(part, element.tag) for part in (parts[:1] if first else parts)}
     if len(numbers) > 1:
         raise BValueError(f"{label(element.tag)} holds several values that differ")
     return numbers.pop()
@@ -147,6 +151,42 @@ def real_of(dataset: Dataset, element: DataElement | None, layout: str) -> float
     return number
 
 
+def number_of(part: Any, tag: BaseTag) -> float:
+    """One value as a number, whatever type pydicom gave it.
+
+    Args:
+        part: text must be a plain decimal number.
+        tag: where it stands, for the message.
+
+    Raises:
+        BValueError: if it is no number.
+    """
+    if isinstance(part, str) and not _DECIMAL.fullmatch(part.strip("\0 ")):
+        raise BValueError(f"{label(tag)} holds no number")
+    try:
+        return float(part.strip("\0 ") if isinstance(part, str) else part)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BValueError(f"{label(tag)} holds no number") from error
+
+
+def stated(number: float | None, element: DataElement | None) -> BValue | None:
+    """What one element states as a b-value; None if it states nothing.
+
+    Args:
+        number: s/mm^2.
+        element: where it was read.
+
+    Raises:
+        BValueError: if the number is below -5, above 20,000 or not finite.
+    """
+    if number is None or element is None:
+        return None
+    tag = label(element.tag)
+    if not -5 <= number <= 20_000:
+        raise BValueError(f"{tag} holds {number:g}, which is no b-value")
+    return BValue(number, tag)
+
+
 def _parts(value: Any) -> list[Any]:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace").rstrip("\0")
@@ -155,12 +195,3 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, (MultiValue, list, tuple)):
         return list(value)
     return [] if value is None else [value]
-
-
-def _number(part: Any, tag: BaseTag) -> float:
-    if isinstance(part, str) and not _DECIMAL.fullmatch(part.strip("\0 ")):
-        raise BValueError(f"{label(tag)} holds no number")
-    try:
-        return float(part.strip("\0 ") if isinstance(part, str) else part)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise BValueError(f"{label(tag)} holds no number") from error

@@ -56,7 +56,9 @@ def flatten(dataset: Dataset) -> list[tuple[str, Dataset]]:
         frame = Dataset(elements)  # pyright: ignore[reportArgumentType]
         frame.file_meta = dataset.file_meta
         frame.set_original_encoding(*dataset.original_encoding)
-        where = "(5200,9230)" if _DIFFUSION in item else "(5200,9229)" if common and _DIFFUSION in shared.value[0] else ""
+        where = (
+            "(5200,9230)" if _DIFFUSION in item else "(5200,9229)" if common and _DIFFUSION in shared.value[0] else ""
+        )
         frames.append((where, frame))
     return frames
 
@@ -77,7 +79,9 @@ def _elements(item: Dataset) -> Iterator[tuple[BaseTag, DataElement]]:
 
 def _scanning_sequence(dataset: Dataset, common: dict[BaseTag, DataElement]) -> dict[BaseTag, DataElement]:
     """ScanningSequence and SequenceName from their enhanced successors (PS3.3 C.8.13.4), if they are not there."""
-    words = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}.get(str(dataset.get("EchoPulseSequence", "")), [])
+    words = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}.get(
+        str(dataset.get("EchoPulseSequence", "")), []
+    )
     inversion = common.get(BaseTag(0x00189009), dataset.get(0x00189009))
     words += ["EP"] if dataset.get("EchoPlanarPulseSequence") == "YES" else []
     words += ["IR"] if inversion is not None and inversion.value == "YES" else []

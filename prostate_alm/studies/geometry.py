@@ -14,7 +14,6 @@ from prostate_alm.studies.headers import Header
 POSITION_TOLERANCE_MM = 0.05
 COSINE_TOLERANCE = 1e-3
 SPACING_TOLERANCE = 0.01
-OBLIQUE_LIMIT_DEG = 35.0
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -62,8 +61,8 @@ def normal_of(image: Header) -> np.ndarray | None:
     return None if off > COSINE_TOLERANCE else np.cross(row, column)
 
 
-def plane_of(image: Header) -> str:
-    """`axial`, `sagittal`, `coronal`, `oblique` (more than 35 degrees from all three) or `unknown`.
+def plane_of(image: Header, max_tilt_deg: float) -> str:
+    """`axial`, `sagittal`, `coronal`, `oblique` (tilted by more than the limit from all three) or `unknown`.
 
     Prostate protocols tilt the axial plane, commonly by up to 30 degrees, to stand square on the rectal wall.
     """
@@ -71,7 +70,7 @@ def plane_of(image: Header) -> str:
     if normal is None:
         return "unknown"
     axis = int(np.argmax(np.abs(normal)))
-    if np.degrees(np.arccos(min(1.0, abs(float(normal[axis]))))) > OBLIQUE_LIMIT_DEG:
+    if np.degrees(np.arccos(min(1.0, abs(float(normal[axis]))))) > max_tilt_deg:
         return "oblique"
     return ("sagittal", "coronal", "axial")[axis]
 

@@ -11,15 +11,7 @@ import numpy as np
 
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.geometry import ReadingError
-
-REACH_ABOVE = 1.3
-"""How far beyond the highest acquired b-value the fit may be carried, as a factor."""
-REACH_BELOW = 150.0
-"""How far below the lowest acquired b-value above zero the fit may be carried, s/mm^2."""
-MAX_RESIDUAL = 0.10
-"""Largest median relative residual in the foreground that counts as a fit."""
-ADC_RANGE = (0.2e-3, 3.5e-3)
-"""Median ADC of the foreground (mm^2/s) that tissue can have; free water at 37 C has 3.0e-3."""
+from prostate_alm.studies.rules import CheckRules
 
 
 @dataclass(frozen=True)
@@ -77,11 +69,14 @@ def fit(signals: Mapping[float, np.ndarray]) -> Fit:
     return Fit(log_s0, adc, residual, foreground)
 
 
-def harmonise(acquired: Mapping[int, tuple[float, np.ndarray]]) -> tuple[dict[int, np.ndarray], dict[str, object]]:
+def harmonise(
+    acquired: Mapping[int, tuple[float, np.ndarray]], limits: CheckRules
+) -> tuple[dict[int, np.ndarray], dict[str, object]]:
     """Compute the canonical b-values that were not acquired.
 
     Args:
         acquired: nominal b-value -> (stated b-value, image (X, Y, Z)).
+        limits: how far the fit may be carried, and what counts as a fit.
 
     Returns:
         The computed images by b-value, and the provenance: `method`, `acquired_b`, `b_values` (canonical b-value ->
@@ -93,17 +88,20 @@ def harmonise(acquired: Mapping[int, tuple[float, np.ndarray]]) -> tuple[dict[in
     """
     usable = {b: image for nominal, (b, image) in acquired.items() if nominal > 0}
     result = fit(usable)
-    how = {str(b): "acquired" if b in acquired else _reach(b, min(usable), max(usable)) for b in CANONICAL_B_VALUES}
+    how = {
+        str(b): "acquired" if b in acquired else _reach(b, min(usable), max(usable), limits) for b in CANONICAL_B_VALUES
+    }
     median = float(np.median(result.adc[result.foreground])) if result.foreground.any() else 0.0
-    if not ADC_RANGE[0] <= median <= ADC_RANGE[1]:
+    low, high = limits.fit_adc_mm2_per_s
+    if not low <= median <= high:
         raise ReadingError(
             f"harmonisation: the median ADC of {median * 1e3:.2f}e-3 mm^2/s is not that of tissue "
-            f"({ADC_RANGE[0] * 1e3:g} to {ADC_RANGE[1] * 1e3:g}e-3)"
+            f"({low * 1e3:g} to {high * 1e3:g}e-3)"
         )
-    if result.residual is not None and result.residual > MAX_RESIDUAL:
+    if result.residual is not None and result.residual > limits.max_fit_residual:
         raise ReadingError(
             f"harmonisation: the signal does not fall mono-exponentially (median residual {result.residual:.0%}, "
-            f"at most {MAX_RESIDUAL:.0%} allowed)"
+            f"at most {limits.max_fit_residual:.0%} allowed)"
         )
     provenance: dict[str, object] = {
         "method": "mono-exponential, log-linear least squares",
@@ -115,10 +113,10 @@ def harmonise(acquired: Mapping[int, tuple[float, np.ndarray]]) -> tuple[dict[in
     return {b: result.at(b) for b in CANONICAL_B_VALUES if b not in acquired}, provenance
 
 
-def _reach(b: float, lowest: float, highest: float) -> str:
+def _reach(b: float, lowest: float, highest: float, limits: CheckRules) -> str:
     if lowest <= b <= highest:
         return "interpolated"
-    if b > REACH_ABOVE * highest or b < lowest - REACH_BELOW:
+    if b > limits.max_extrapolation_above * highest or b < lowest - limits.max_extrapolation_below:
         raise ReadingError(
             f"harmonisation: b{b:g} is too far from the acquired range, b{lowest:g} to b{highest:g}, to extrapolate"
         )

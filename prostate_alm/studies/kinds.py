@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.mosaics import MOSAIC
+from prostate_alm.studies.rules import Rules, SeriesRule
+from prostate_alm.studies.untagged import with_untagged_b0
 from prostate_alm.studies.words import words_of
 
 
@@ -52,12 +54,14 @@ class Part:
         """How messages call the series."""
         return self.images[0].name
 
+    def rule(self, rules: Rules) -> SeriesRule | None:
+        """The first of the site's series rules that fits."""
+        return series_rule(self.images[0], rules)
+
 
 _ADC = {"ADC", "EADC", "ADC_UNSPECIFIED"}
 _TRACE = {"TRACE", "TRACEW", "ISOTROPIC"}
 _CALCULATED = ("CALC", "SYN", "COMP")
-_CALCULATED_TEXT = re.compile(r"calc|synth|comput|extrapol|syn_?b\d", re.IGNORECASE)
-_CALCULATED_WORD = re.compile(r"[cs]dwi\w*|syn|[cs]b\d{2,4}")
 _MAPS = {"FA", "COLFA", "FRACT_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION", "PERFUSION"}
 _PHASE = {"P", "PHASE", "PHASE MAP", "IMAGINARY", "REAL", "R", "I", "VELOCITY"}
 _B_RANGE = re.compile(r"b\d+_\d+")
@@ -68,60 +72,107 @@ def is_trace(image: Header) -> bool:
     return bool(_TRACE & set(image.image_type)) or image.directionality == "ISOTROPIC"
 
 
-def split_parts(images: Sequence[Header]) -> list[Part]:
-    """Split one study's images into parts: one series, one kind, one echo time; in order of series numbers."""
+def series_rule(image: Header, rules: Rules) -> SeriesRule | None:
+    """The first of the site's series rules that fits the image's series."""
+    stated = {
+        "description": image.raw_description,
+        "series_number": image.series_number,
+        "vendor": image.vendor,
+        "model": image.model,
+    }
+    return next((rule for rule in rules.series if rule.fits(**stated)), None)
+
+
+def split_parts(images: Sequence[Header], rules: Rules) -> list[Part]:
+    """Split one study's images into parts: one series, kind, echo time and form, in order of series numbers.
+
+    Args:
+        images: of one study.
+        rules: the site's rules.
+    """
     series: dict[str, list[Header]] = defaultdict(list)
     for image in images:
         series[image.series_uid].append(image)
-    parts = [part for members in series.values() for part in _split_series(members)]
+    parts = [part for members in series.values() for part in _split_series(with_untagged_b0(members), rules)]
     number = [(part.images[0].series_number or 0, part.images[0].series_uid) for part in parts]
     return [parts[index] for index in sorted(range(len(parts)), key=number.__getitem__)]
 
 
-def _split_series(images: Sequence[Header]) -> list[Part]:
+def _split_series(images: Sequence[Header], rules: Rules) -> list[Part]:
     diffusion = any(_is_diffusion(image) for image in images)
-    groups: dict[tuple[Kind, float | None], list[Header]] = defaultdict(list)
+    groups: dict[tuple[Kind, float | None, str], list[Header]] = defaultdict(list)
     for image in images:
-        groups[_kind(image, diffusion), image.echo_time_ms].append(image)
-    return [Part(kind, tuple(members)) for (kind, _), members in groups.items()]
+        # an enhanced file beside classic ones of one series is the same scan again
+        groups[_kind(image, diffusion, rules), image.echo_time_ms, image.sop_class].append(image)
+    return [Part(kind, tuple(members)) for (kind, _, _), members in groups.items()]
 
 
 def _is_diffusion(image: Header) -> bool:
-    """A b-value above zero, or one at all on an echo-planar or DIFFUSION image."""
+    """A b-value above zero, an unclear one, or one at all on an image that calls itself diffusion."""
     if image.b_problem:
         return True
     if image.b_value is None:
         return False
-    return image.b_value.nominal > 0 or _looks_diffusion(image)
+    return image.b_value.nominal > 0 or _called_diffusion(image)
+
+
+def _called_diffusion(image: Header) -> bool:
+    return "DIFFUSION" in image.image_type or bool(image.directionality) or image.named == Role.DWI
 
 
 def _looks_diffusion(image: Header) -> bool:
-    return "EP" in image.scanning_sequence or "DIFFUSION" in image.image_type
+    return "EP" in image.scanning_sequence or _called_diffusion(image)
 
 
-def _kind(image: Header, diffusion: bool) -> Kind:
+def _kind(image: Header, diffusion: bool, rules: Rules) -> Kind:
     for rule in _RULES:
-        if (kind := rule(image)) is not None:
+        if (kind := rule(image, rules)) is not None:
             return kind
     if diffusion:
-        if image.b_problem:
-            return Kind(Role.OTHER, f"its b-value is unclear: {image.b_problem}", perhaps=True)
-        if image.b_value is None:
-            return Kind(Role.OTHER, "these images of a diffusion series state no b-value", perhaps=True)
-        return Kind(Role.DWI)
+        return _diffusion(image, rules)
+    if image.b_value is not None and _looks_diffusion(image):
+        return Kind(Role.OTHER, "it is no diffusion: every image of the series states b 0 (as fMRI does)")
+    if "EP" in image.scanning_sequence and _is_gradient_echo(image):
+        return Kind(Role.OTHER, "it is no diffusion: echo-planar gradient echo (as fMRI is), without a b-value")
     if _looks_diffusion(image):
         return Kind(Role.OTHER, _no_b_value(image), perhaps=True)
     return Kind(Role.T2)
 
 
+def _is_gradient_echo(image: Header) -> bool:
+    """Diffusion weighting needs a spin echo; Siemens calls the gradient echo FID in its SequenceName."""
+    return not _called_diffusion(image) and ("GR" in image.scanning_sequence or "fid" in image.sequence_name.lower())
+
+
+def _diffusion(image: Header, rules: Rules) -> Kind:
+    if image.b_problem:
+        return Kind(Role.OTHER, f"its b-value is unclear: {image.b_problem}", perhaps=True)
+    if image.b_value is None:
+        return Kind(Role.OTHER, "these images of a diffusion series state no b-value", perhaps=True)
+    if not image.b_value.verified and rules.dwi.unverified_b_values == "refuse":
+        why_not = f"its b-value stands only in {image.b_value.source}, which is not verified for this vendor"
+        return Kind(Role.OTHER, f"{why_not} (rule dwi.unverified_b_values)", perhaps=True)
+    return Kind(Role.DWI)
+
+
 def _no_b_value(image: Header) -> str:
-    reason = "echo-planar or diffusion images that state no b-value in (0018,9087) or (0019,100C)"
-    if not image.private_kept and image.vendor == "Siemens":
-        return reason + "; de-identification has removed the private tags that hold it"
-    return reason
+    reason = "echo-planar or diffusion images that state no b-value, in no place that any vendor is known to use"
+    if image.private_kept or image.vendor not in _PRIVATE_B_VALUE:
+        return reason
+    where = _PRIVATE_B_VALUE[image.vendor]
+    return f"{reason}; de-identification has removed the private tags that hold it (of {image.vendor}, {where})"
 
 
-def _unreadable(image: Header) -> Kind | None:
+_PRIVATE_B_VALUE = {
+    "Siemens": "(0019,100C)",
+    "GE": "(0043,1039)",
+    "Philips": "(2001,1003)",
+    "UIH": "(0065,1009)",
+    "Hitachi": "(0029,1030)",
+}
+
+
+def _unreadable(image: Header, _rules: Rules) -> Kind | None:
     if image.modality != "MR":
         return Kind(Role.OTHER, "it is not MR")
     if image.frames > 1 and not image.position_mm:
@@ -131,7 +182,25 @@ def _unreadable(image: Header) -> Kind | None:
     return None
 
 
-def _adc(image: Header) -> Kind | None:
+def _left_out(image: Header, rules: Rules) -> Kind | None:
+    rule = series_rule(image, rules)
+    if rule is not None and rule.use_as == "ignore":
+        return Kind(Role.OTHER, f"a rule of the site leaves it out: {rule.because}")
+    return None
+
+
+def _named(image: Header, _rules: Rules) -> Kind | None:
+    """What a rule for file names says; the roles T2 and DWI still depend on content."""
+    if image.named == Role.T2:
+        return Kind(Role.T2)
+    if image.named == Role.ADC:
+        return Kind(Role.ADC, "it is an ADC map by its name, not an acquired image")
+    if image.named == Role.CALCULATED:
+        return Kind(Role.CALCULATED, "by its name it may be calculated, not acquired")
+    return Kind(Role.OTHER, "a rule for file names leaves it out") if image.named == "ignore" else None
+
+
+def _adc(image: Header, _rules: Rules) -> Kind | None:
     """An ADC map mostly carries a b-value (800, 500, 100) and may stand beside TRACEW in one ImageType."""
     by_type = bool(_ADC & set(image.image_type))
     derived = "DERIVED" in image.image_type and not is_trace(image)
@@ -140,10 +209,9 @@ def _adc(image: Header) -> Kind | None:
     return None
 
 
-def _calculated(image: Header) -> Kind | None:
+def _calculated(image: Header, rules: Rules) -> Kind | None:
     by_type = any(value.startswith(_CALCULATED) for value in image.image_type)
-    by_word = any(_CALCULATED_WORD.fullmatch(word) for word in words_of(image.raw_description))
-    if by_type or by_word or _CALCULATED_TEXT.search(image.raw_description):
+    if by_type or rules.dwi.says_calculated(image.raw_description):
         return Kind(Role.CALCULATED, "it is calculated (ImageType or description says so), not acquired")
     if _B_RANGE.search(image.sequence_name):
         return Kind(
@@ -152,8 +220,10 @@ def _calculated(image: Header) -> Kind | None:
     return None
 
 
-def _derived_otherwise(image: Header) -> Kind | None:
+def _derived_otherwise(image: Header, _rules: Rules) -> Kind | None:
     words = set(image.image_type)
+    if image.named:
+        return None
     if not words:
         return Kind(Role.OTHER, "it states no ImageType")
     if "LOCALIZER" in words:
@@ -169,4 +239,6 @@ def _derived_otherwise(image: Header) -> Kind | None:
     return None
 
 
-_RULES: tuple[Callable[[Header], Kind | None], ...] = (_unreadable, _adc, _calculated, _derived_otherwise)
+_RULES: tuple[Callable[[Header, Rules], Kind | None], ...] = (
+    _unreadable, _left_out, _named, _adc, _calculated, _derived_otherwise,
+)  # fmt: skip

@@ -116,7 +116,10 @@ def _numbers(value: Any) -> tuple[float, ...]:
     if value is None or value == "":
         return ()
     try:
-        numbers = tuple(float(number) for number in (value if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") else [value]))
+        numbers = tuple(
+            float(number)
+            for number in (value if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") else [value])
+        )
     except (TypeError, ValueError):
         return ()
     return numbers if all(math.isfinite(number) for number in numbers) else ()

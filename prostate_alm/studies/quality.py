@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from prostate_alm.studies.checks import overlap
-from prostate_alm.studies.harmonise import foreground_of
 from prostate_alm.studies.reading import REQUIRED, StudyReading
 from prostate_alm.studies.volumes import Volume
 
-_PER_VOLUME = ("shape", "spacing_mm", "p01", "median", "p99", "snr")
+_PER_STUDY = ("overlap", "lower_end_mm", "upper_end_mm", "signal_ratio")
+_FIGURES = ("extent_mm", "not_finite", "blank_slices", "contrast", "saturated", "snr")
+_PER_VOLUME = ("shape", "spacing_mm", "p01", "median", "p99", *_FIGURES)
 COLUMNS = (
     "study_key", "ready", "reasons", "notes", "label", "vendor", "model", "field_strength_t", "b_values_found",
-    "b_sources", "harmonised", "harmonisation_residual", "median_adc_mm2_per_s", "overlap",
+    "b_sources", "harmonised", "harmonisation_residual", "median_adc_mm2_per_s", *_PER_STUDY,
     *(f"{name}_{figure}" for name in REQUIRED for figure in _PER_VOLUME),
 )  # fmt: skip
 """Columns of qc.csv."""
@@ -42,9 +42,7 @@ def quality_row(reading: StudyReading) -> dict[str, Any]:
         "harmonisation_residual": _short(fit.get("median_relative_residual")),
         "median_adc_mm2_per_s": _short(fit.get("median_adc_mm2_per_s")),
     }
-    if "t2w" in reading.volumes and len(reading.volumes) > 1:
-        dwi = next(volume for name, volume in reading.volumes.items() if name != "t2w")
-        row["overlap"] = _short(overlap(reading.volumes["t2w"].grid, dwi.grid))
+    row |= {name: _short(value) for name, value in reading.measures.items() if name in row}
     for name in REQUIRED:
         if name in reading.volumes:
             figures = _figures(reading.volumes[name])
@@ -60,31 +58,7 @@ def _figures(volume: Volume) -> dict[str, str]:
         "p01": _short(low),
         "median": _short(middle),
         "p99": _short(high),
-        "snr": _short(signal_to_noise(volume.voxels)),
     }
-
-
-def signal_to_noise(voxels: np.ndarray) -> float | None:
-    """Median foreground signal over the noise, the noise from second differences along x.
-
-    Noise of standard deviation s gives second differences of standard deviation sqrt(6) s, and anatomy mostly cancels
-    (Immerkaer 1996, in one dimension); the median absolute deviation makes it robust against edges.
-
-    Args:
-        voxels: (X, Y, Z) with X of at least 3.
-
-    Returns:
-        The ratio, or None if there is no foreground or no noise.
-    """
-    if voxels.shape[0] < 3:
-        return None
-    foreground = foreground_of(voxels)
-    middle = foreground[1:-1] & foreground[2:] & foreground[:-2]
-    differences = (voxels[2:] - 2 * voxels[1:-1] + voxels[:-2])[middle]
-    if not differences.size:
-        return None
-    noise = 1.4826 * float(np.median(np.abs(differences - np.median(differences)))) / np.sqrt(6)
-    return float(np.median(voxels[foreground])) / noise if noise > 0 else None
 
 
 def _short(value: Any) -> str:

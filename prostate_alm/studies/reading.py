@@ -12,6 +12,8 @@ from prostate_alm.studies.headers import Header
 from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.kinds import split_parts
+from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.rules_file import default_rules
 from prostate_alm.studies.selection import select
 from prostate_alm.studies.verdicts import Choice, Selection, Verdict
 from prostate_alm.studies.volumes import Volume, read_volume
@@ -53,6 +55,7 @@ class StudyReading:
         scanner: {vendor, model, field_strength_t}.
         b_values_found: the acquired b-values that are used, s/mm^2.
         notes: what does not stand against a decision but must be known.
+        measures: figures of quality by their column in the QC table; None where one cannot be computed.
     """
 
     study_key: str
@@ -66,6 +69,7 @@ class StudyReading:
     scanner: dict[str, Any] = field(default_factory=dict)
     b_values_found: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    measures: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -91,20 +95,21 @@ class StudyReading:
         }
 
 
-def read_study(study: StudyFiles, *, keys: Keys, harmonise: bool = False) -> StudyReading:
+def read_study(study: StudyFiles, *, keys: Keys, harmonise: bool = False, rules: Rules | None = None) -> StudyReading:
     """Read one study. Whatever fails becomes a problem in the reading, never an exception.
 
     Args:
         study: from `find_studies`; one without a readable image gives a reading that is not ready.
         keys: the site's keys.
         harmonise: compute b 100, 600 and 1000 from other b-values by the mono-exponential fit.
+        rules: the site's rules; None means the defaults.
     """
     patient_key, notes = subject.patient_key_of(study, keys)
     reading = StudyReading(keys.study(study.uid), patient_key, notes=notes)
     problems: list[str] = completeness.check_files(study.skipped, bool(study.files))
     try:
         if study.files:
-            _read(study, harmonise, reading, problems)
+            _Reader(reading, rules or default_rules(), harmonise).read(study, problems)
         elif not problems:
             problems.append("nothing of this study can be read: it has no image")
     except Exception as error:  # fail safe: a study that breaks the reader is undecided, and the batch goes on
@@ -113,30 +118,89 @@ def read_study(study: StudyFiles, *, keys: Keys, harmonise: bool = False) -> Stu
     return reading
 
 
-def _read(study: StudyFiles, harmonise: bool, reading: StudyReading, problems: list[str]) -> None:
-    problems += subject.check_one_patient(study.files)
-    selection = select(split_parts(study.files))
-    problems += selection.problems
-    reading.scanner = _scanner(selection, study.files)
-    chosen = {"t2w": selection.t2} if selection.t2 else {}
-    chosen |= {f"dwi_b{b}": choice for b, choice in selection.dwi.items()}
-    problems += subject.check_body_part(list(chosen.values()))
-    problems += completeness.check_numbers(list(chosen.values()), study.files)
-    for name, choice in chosen.items():
-        _read_volume(name, choice, reading, selection, problems)
-    problems += _check_each(chosen, reading)
-    reading.series = tuple(_report(verdict) for verdict in selection.verdicts)
-    reading.b_values_found = tuple(b for b in sorted(selection.dwi) if f"dwi_b{b}" in reading.volumes)
-    acquired = {b: reading.volumes[f"dwi_b{b}"] for b in reading.b_values_found}
-    if not acquired:
-        return
-    problems += checks.check_signal_falls(acquired)
-    if selection.t2 and "t2w" in reading.volumes:
-        t2, dwi = reading.volumes["t2w"], next(iter(acquired.values()))
-        problems += subject.check_patient_space([selection.t2, *selection.dwi.values()])
-        problems += [*checks.check_overlap(t2, dwi), *completeness.check_ends(t2.grid, dwi.grid)]
-    if any(b not in acquired for b in CANONICAL_B_VALUES):
-        problems += _harmonise(reading, acquired, harmonise)
+@dataclass
+class _Reader:
+    """Fills one reading, step by step."""
+
+    reading: StudyReading
+    rules: Rules
+    allowed_to_harmonise: bool
+
+    def read(self, study: StudyFiles, problems: list[str]) -> None:
+        problems += subject.check_one_patient(study.files)
+        selection = select(split_parts(study.files, self.rules), self.rules)
+        problems += selection.problems
+        self.reading.scanner = _scanner(selection, study.files)
+        chosen = {"t2w": selection.t2} if selection.t2 else {}
+        chosen |= {f"dwi_b{b}": choice for b, choice in selection.dwi.items()}
+        problems += subject.check_body_part(list(chosen.values()))
+        problems += completeness.check_numbers(list(chosen.values()), study.files)
+        for name, choice in chosen.items():
+            self._read_volume(name, choice, selection, problems)
+        problems += self._check_each(chosen)
+        self.reading.series = tuple(_report(verdict, self.rules) for verdict in selection.verdicts)
+        self.reading.b_values_found = tuple(b for b in sorted(selection.dwi) if f"dwi_b{b}" in self.reading.volumes)
+        self.reading.notes += _inferred(selection)
+        acquired = {b: self.reading.volumes[f"dwi_b{b}"] for b in self.reading.b_values_found}
+        if not acquired:
+            return
+        measures = checks.measure_fall(acquired)
+        if selection.t2 and "t2w" in self.reading.volumes:
+            problems += subject.check_patient_space([selection.t2, *selection.dwi.values()])
+            dwi = next(iter(acquired.values()))
+            measures += checks.measure_pair(self.reading.volumes["t2w"].grid, dwi.grid, self.rules.checks)
+        self.reading.measures |= {measure.name: measure.value for measure in measures}
+        problems += [measure.problem for measure in measures if measure.problem]
+        if any(b not in acquired for b in CANONICAL_B_VALUES):
+            problems += self._harmonise(acquired)
+
+    def _read_volume(self, name: str, choice: Choice, selection: Selection, problems: list[str]) -> None:
+        try:
+            volume = read_volume(choice.stack)
+        except ReadingError as error:
+            problems.append(str(error))
+            for verdict in selection.verdicts:
+                if verdict.part is choice.part:
+                    verdict.reason = f"not used because {error}"
+            return
+        self.reading.volumes[name] = volume
+        description = choice.part.images[0].description
+        self.reading.sources[name] = {"description": description, "b": choice.b, "source_tag": choice.source_tag}
+
+    def _check_each(self, chosen: Mapping[str, Choice]) -> list[str]:
+        """The figures of every volume; what several volumes of a series share is said once."""
+        wrong: dict[tuple[str, str], list[str]] = {}
+        for name, volume in self.reading.volumes.items():
+            for measure in checks.measure_volume(volume, self.rules.checks):
+                self.reading.measures[f"{name}_{measure.name}"] = measure.value
+                if measure.problem:
+                    wrong.setdefault((chosen[name].part.name, measure.problem), []).append(name)
+        return [f"{series}, {', '.join(names)}: {what}" for (series, what), names in wrong.items()]
+
+    def _harmonise(self, acquired: dict[int, Volume]) -> list[str]:
+        wanted = ", ".join(str(b) for b in CANONICAL_B_VALUES)
+        found = ", ".join(str(b) for b in acquired)
+        if not self.allowed_to_harmonise:
+            return [
+                f"DWI has b-values {found}, b {wanted} are needed; --harmonise computes them from at least two above 0"
+            ]
+        stated = {b: float(self.reading.sources[f"dwi_b{b}"]["b"]) for b in acquired}
+        signals = {b: (stated[b], volume.voxels) for b, volume in acquired.items()}
+        try:
+            computed, provenance = fit_canonical(signals, self.rules.checks)
+        except ReadingError as error:
+            return [f"{error}; found b {found}, b {wanted} are needed"]
+        affine = next(iter(acquired.values())).affine
+        how: Any = provenance["b_values"]
+        for b, voxels in computed.items():
+            self.reading.volumes[f"dwi_b{b}"] = Volume(voxels, affine)
+            self.reading.sources[f"dwi_b{b}"] = {
+                "description": f"computed by harmonisation, {how[str(b)]}",
+                "b": float(b),
+                "source_tag": None,
+            }
+        self.reading.harmonised, self.reading.harmonisation = True, provenance
+        return []
 
 
 def _scanner(selection: Selection, files: Sequence[Header]) -> dict[str, Any]:
@@ -144,54 +208,16 @@ def _scanner(selection: Selection, files: Sequence[Header]) -> dict[str, Any]:
     return {"vendor": image.vendor, "model": image.model, "field_strength_t": image.field_strength_t}
 
 
-def _read_volume(name: str, choice: Choice, reading: StudyReading, selection: Selection, problems: list[str]) -> None:
-    try:
-        volume = read_volume(choice.stack)
-    except ReadingError as error:
-        problems.append(str(error))
-        for verdict in selection.verdicts:
-            if verdict.part is choice.part:
-                verdict.reason = f"not used because {error}"
-        return
-    reading.volumes[name] = volume
-    description = choice.part.images[0].description
-    reading.sources[name] = {"description": description, "b": choice.b, "source_tag": choice.source_tag}
+def _inferred(selection: Selection) -> tuple[str, ...]:
+    """b-values that no tag states."""
+    return tuple(
+        f"b{b} of {choice.part.name} is inferred: {value.inferred}"
+        for b, choice in selection.dwi.items()
+        if (value := choice.images[0].b_value) is not None and value.inferred
+    )
 
 
-def _check_each(chosen: Mapping[str, Choice], reading: StudyReading) -> list[str]:
-    """Intensities and extent of every volume; what several volumes of a series share is said once."""
-    wrong: dict[tuple[str, str], list[str]] = {}
-    for name, volume in reading.volumes.items():
-        for what in (checks.check_intensities(volume), completeness.check_extent(volume)):
-            if what:
-                wrong.setdefault((chosen[name].part.name, what), []).append(name)
-    return [f"{series}, {', '.join(names)}: {what}" for (series, what), names in wrong.items()]
-
-
-def _harmonise(reading: StudyReading, acquired: dict[int, Volume], allowed: bool) -> list[str]:
-    wanted = ", ".join(str(b) for b in CANONICAL_B_VALUES)
-    found = ", ".join(str(b) for b in acquired)
-    if not allowed:
-        return [f"DWI has b-values {found}, b {wanted} are needed; --harmonise computes them from at least two above 0"]
-    stated = {b: float(reading.sources[f"dwi_b{b}"]["b"]) for b in acquired}
-    try:
-        computed, provenance = fit_canonical({b: (stated[b], volume.voxels) for b, volume in acquired.items()})
-    except ReadingError as error:
-        return [f"{error}; found b {found}, b {wanted} are needed"]
-    affine = next(iter(acquired.values())).affine
-    how: Any = provenance["b_values"]
-    for b, voxels in computed.items():
-        reading.volumes[f"dwi_b{b}"] = Volume(voxels, affine)
-        reading.sources[f"dwi_b{b}"] = {
-            "description": f"computed by harmonisation, {how[str(b)]}",
-            "b": float(b),
-            "source_tag": None,
-        }
-    reading.harmonised, reading.harmonisation = True, provenance
-    return []
-
-
-def _report(verdict: Verdict) -> SeriesReport:
+def _report(verdict: Verdict, rules: Rules) -> SeriesReport:
     images, grid = verdict.part.images, verdict.grid
     first = images[0]
     stated = [image.b_value for image in images if image.b_value is not None]
@@ -199,12 +225,12 @@ def _report(verdict: Verdict) -> SeriesReport:
         description=first.description,
         modality=first.modality,
         vendor=first.vendor,
-        files=len(images),
+        files=len({image.path for image in images}),
         shape=grid.shape if grid else (first.columns, first.rows),
         spacing_mm=tuple(round(length, 4) for length in grid.spacing_mm) if grid else None,
-        orientation=plane_of(first),
+        orientation=plane_of(first, rules.geometry.max_tilt_deg),
         b_values=tuple(sorted({value.nominal for value in stated})),
-        b_source=stated[0].source if stated else None,
+        b_source=", ".join(dict.fromkeys(value.source for value in stated)) or None,
         role=verdict.role.value,
         reason=verdict.reason,
     )

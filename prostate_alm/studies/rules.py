@@ -6,14 +6,12 @@ The models hold no defaults: these stand in `default_rules.yaml`, each with its 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from prostate_alm.studies.words import safe_vendor, words_of
 
@@ -22,21 +20,21 @@ _IMAGE_ENDINGS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr")
 
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] > value[1]:
-        raise PydanticCustomError("range", "the low end lies above the high end")
+        raise ValueError("the low end lies above the high end")
     return value
 
 
 def _file_pattern(value: str) -> str:
     rest = value.replace("{b}", "", 1)
     if rest.count("*") > 1 or re.search(r"[?\[\]{}/\\]", rest) or value.lower().endswith(_IMAGE_ENDINGS):
-        raise PydanticCustomError("file_pattern", "no name of a file")
+        raise ValueError("no name of a file")
     return value
 
 
 def _known_vendor(value: str) -> str:
     # readers keep a vendor only as one of a short list, so that a rule for another one would never fit
     if safe_vendor(value) in ("", "other") and value.lower() != "other":
-        raise PydanticCustomError("vendor", "unknown vendor")
+        raise ValueError("unknown vendor")
     return value
 
 
@@ -231,7 +229,7 @@ class SeriesRule(_Section):
     @model_validator(mode="after")
     def _some_condition(self) -> "SeriesRule":
         if self.description is self.series_number is self.vendor is self.model is None:
-            raise PydanticCustomError("needs", "needs at least one of description, series_number, vendor and model")
+            raise ValueError("needs at least one of description, series_number, vendor and model")
         return self
 
     def fits(self, *, description: str, series_number: int | None, vendor: str, model: str) -> bool:
@@ -286,7 +284,7 @@ class Rules(_Section):
     @classmethod
     def _whole_number(cls, value: object) -> object:
         if type(value) is not int:  # a Literal takes True and 1.0 for 1
-            raise PydanticCustomError("version", "no whole number")
+            raise ValueError("no whole number")
         return value
 
     @property
@@ -306,7 +304,8 @@ def _fits(text: str, pattern: str) -> bool:
     return fnmatchcase(text.lower(), pattern.lower())
 
 
-def _any_word(text: str, patterns: Iterable[str]) -> bool:
+@lru_cache(maxsize=1024)  # every image of a series asks the same
+def _any_word(text: str, patterns: tuple[str, ...]) -> bool:
     words = words_of(text)
     return any(_fits(word, pattern) for pattern in patterns for word in words)
 

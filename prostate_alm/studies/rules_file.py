@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from prostate_alm.errors import UsageError
 from prostate_alm.studies.rules import Rules
@@ -59,7 +58,7 @@ def load_rules(path: Path | None) -> Rules:
         (0.9, 2.0)
     """
     if path is None:
-        return _default()
+        return default_rules()
     try:
         document = _Document(_text(path))
         return _validated(_merge(_default_data(), document.data), document)
@@ -74,7 +73,8 @@ def _default_data() -> Mapping[str, Any]:
 
 
 @cache
-def _default() -> Rules:
+def default_rules() -> Rules:
+    """The rules of a site that has none of its own."""
     return Rules.model_validate(_default_data())
 
 
@@ -87,7 +87,7 @@ def _merge(default: Mapping[str, Any], site: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(usual, dict):
             merged[key] = {**usual, **value}
         elif key in _LISTS and isinstance(value, tuple) and isinstance(usual, tuple):
-            merged[key] = value + usual
+            merged[key] = value + tuple(rule for rule in usual if rule not in value)
         else:
             merged[key] = value
     return merged
@@ -162,7 +162,7 @@ class _Document:
 
     def _value(self, node: Any, path: _Path) -> Any:
         if isinstance(node, yaml.ScalarNode):
-            value = node.value.encode("utf-8", "replace").decode()  # an escape can hold half a surrogate pair
+            value = _whole_text(node)
             return value if node.style in ("'", '"', "|", ">") else _plain(value)
         if isinstance(node, yaml.SequenceNode):
             items: list[Any] = []
@@ -179,7 +179,7 @@ class _Document:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.append(_Problem(line, f"{_name(path) or 'the file'} has a key that is no word"))
                 continue
-            key = key_node.value.encode("utf-8", "replace").decode()
+            key = _whole_text(key_node)
             here = (*path, key)
             if key in found:
                 first = self.lines[here]
@@ -208,6 +208,12 @@ def _composed(text: str) -> Any:
         raise _RefusedError(f"is no YAML: {what}", mark.line + 1 if mark else None) from None
     except (ValueError, OverflowError):  # from chr() and int()
         raise _RefusedError("is no YAML: an escape or a version number is out of range", loader.line + 1) from None
+
+
+def _whole_text(node: yaml.ScalarNode) -> str:
+    if re.search("[\ud800-\udfff]", node.value):
+        raise _RefusedError("is no YAML: an escape names half a character", node.start_mark.line + 1)
+    return node.value
 
 
 # YAML 1.2's plain values: with PyYAML's own, of YAML 1.1, `no` is false, 2e-4 is text and 1:30 is 90
@@ -250,14 +256,14 @@ def _refuse(problems: Sequence[_Problem]) -> NoReturn:
     raise _RefusedError(first.text + more, first.line)
 
 
-def _says(detail: ErrorDetails, data: Mapping[str, Any]) -> str:
+def _says(detail: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     path, kind = detail["loc"], detail["type"]
     if kind == "extra_forbidden":
         return f"{_name(path)} is unknown{_instead(path)}"
     if kind == "missing" and isinstance(path[-1], str):
         return f"{_name(path)} is missing, allowed {_allowed(_schema(path))}"
-    if kind == "needs":
-        return f"{_name(path)} {detail['msg']}"
+    if kind == "value_error" and _schema(path)["type"] == "object":
+        return f"{_name(path)} {detail['msg'].removeprefix('Value error, ')}"
     if kind == "missing":  # a range with one end
         path = path[:-1]
     value: Any = data

@@ -6,15 +6,17 @@ from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.diffusion import choose_dwi
 from prostate_alm.studies.geometry import ReadingError, build_stack, where
 from prostate_alm.studies.kinds import Part, Role
+from prostate_alm.studies.rules import Rules
 from prostate_alm.studies.t2 import choose_t2
-from prostate_alm.studies.verdicts import Selection, Verdict
+from prostate_alm.studies.verdicts import Selection, Verdict, prefers
 
 
-def select(parts: Sequence[Part]) -> Selection:
+def select(parts: Sequence[Part], rules: Rules) -> Selection:
     """Choose the axial T2 and one set of diffusion images.
 
     Args:
         parts: of one study, from `split_parts`.
+        rules: the site's rules.
 
     Returns:
         What was chosen, a verdict for every part in the given order, and the problems met.
@@ -23,14 +25,25 @@ def select(parts: Sequence[Part]) -> Selection:
     for part in parts:
         if part.kind.why_not:
             selection.verdicts.append(Verdict.refused(part, _with_defect(part)))
-    choose_t2([part for part in parts if part.kind.role is Role.T2], selection)
-    choose_dwi([part for part in parts if part.kind.role is Role.DWI], selection)
+    choose_t2([part for part in parts if part.kind.role is Role.T2], selection, rules)
+    choose_dwi([part for part in parts if part.kind.role is Role.DWI], selection, rules)
     selection.problems += [
         f"{part.name}, {where(part.images)}: {part.kind.why_not}" for part in parts if _doubtful(part, selection)
     ]
+    selection.problems += _unheard(selection, rules)
     order = {id(part): index for index, part in enumerate(parts)}
     selection.verdicts.sort(key=lambda verdict: order[id(verdict.part)])
     return selection
+
+
+def _unheard(selection: Selection, rules: Rules) -> list[str]:
+    """Series that a rule of the site wants and that content refuses: then no other one is taken without a word."""
+    return [
+        f"{verdict.part.name}: a rule of the site wants it as {role}, but it is {verdict.reason}"
+        for verdict in selection.verdicts
+        for role in (Role.T2, Role.DWI)
+        if prefers(verdict.part, rules, role) and not verdict.reason.startswith("used as")
+    ]
 
 
 def _doubtful(part: Part, selection: Selection) -> bool:

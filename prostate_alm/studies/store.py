@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import quality_row
 from prostate_alm.studies.reading import REQUIRED, StudyReading, read_study
+from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.rules_file import default_rules
 from prostate_alm.studies.subject import patient_key_of
 
 RECORD = "study.json"
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Raise it when the reading changes: finished studies of an older version are read again."""
 
 
@@ -28,6 +30,7 @@ class Task:
     volumes: Path
     keys: Keys
     harmonise: bool
+    rules: Rules = field(default_factory=default_rules)
 
 
 def store_study(task: Task) -> dict[str, Any]:
@@ -55,11 +58,11 @@ def store_study(task: Task) -> dict[str, Any]:
 
 
 def _store(task: Task) -> dict[str, Any]:
-    print_of_inputs = fingerprint(task.study, task.harmonise, task.keys)
+    print_of_inputs = fingerprint(task)
     folder = task.volumes / task.keys.study(task.study.uid)
     if (record := finished(folder, print_of_inputs)) is not None:
         return record
-    reading = read_study(task.study, keys=task.keys, harmonise=task.harmonise)
+    reading = read_study(task.study, keys=task.keys, harmonise=task.harmonise, rules=task.rules)
     record = _record(reading, print_of_inputs)
     try:
         if folder.exists():
@@ -73,18 +76,18 @@ def _store(task: Task) -> dict[str, Any]:
     return record
 
 
-def fingerprint(study: StudyFiles, harmonise: bool, keys: Keys) -> str:
-    """A salted hash of the inputs (each file's UID, size and time of change) and of the settings."""
-    lines = [f"version {RECORD_VERSION}, harmonise {harmonise}"]
-    for path, uid in [(image.path, image.sop_uid) for image in study.files] + [
-        (skipped.path, skipped.reason) for skipped in study.skipped if skipped.damaged
-    ]:
+def fingerprint(task: Task) -> str:
+    """A salted hash of the inputs (each file's UID, size and time of change), of the settings and the rules."""
+    lines = [f"version {RECORD_VERSION}, harmonise {task.harmonise}, rules {task.rules.fingerprint}"]
+    files = {image.path: image.sop_uid for image in task.study.files}
+    files |= {skipped.path: skipped.reason for skipped in task.study.skipped if skipped.damaged}
+    for path, uid in files.items():
         try:
             status = path.stat()
             lines.append(f"{uid} {status.st_size} {status.st_mtime_ns}")
         except OSError as error:
             lines.append(f"{uid} {type(error).__name__}")
-    return keys.digest("\n".join([lines[0], *sorted(lines[1:])]))
+    return task.keys.digest("\n".join([lines[0], *sorted(lines[1:])]))
 
 
 def finished(folder: Path, print_of_inputs: str) -> dict[str, Any] | None:

@@ -6,13 +6,12 @@ of each vendor), confirmed by real files where the function does not say otherwi
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from prostate_alm.studies.binning import BValue, BValueError
-from prostate_alm.studies.csa import csa_text
+from prostate_alm.studies.binning import BValue, BValueError, contradiction
 from prostate_alm.studies.elements import (
     MANUFACTURER,
     decimal_of,
@@ -21,21 +20,20 @@ from prostate_alm.studies.elements import (
     made_by,
     private_tag,
     real_of,
+    stated,
     text_of,
 )
+from prostate_alm.studies.siemens_bvalues import CSA, SEQUENCE_NAME, SIEMENS, siemens, siemens_name
 
 STANDARD = BaseTag(0x00189087)
-SEQUENCE_NAME = BaseTag(0x00180024)
+FRAMES = BaseTag(0x00280008)
 IMAGE_COMMENTS = BaseTag(0x00204000)
 
-_SIEMENS_MAKER = re.compile("SIEMENS")
 _CANON_MAKER = re.compile("CANON|TOSHIBA")
 _GE_MAKER = re.compile(r"\bGE\b|GENERAL ELECTRIC")
 _HITACHI_MAKER = re.compile("HITACHI|FUJIFILM")
 _UIH_MAKER = re.compile(r"\bUIH\b|UNITED IMAGING")
 
-SIEMENS = private_tag(0x0019, 0x0C, "SIEMENS MR HEADER", _SIEMENS_MAKER)
-CSA = private_tag(0x0029, 0x10, "SIEMENS CSA HEADER", _SIEMENS_MAKER)
 GE = private_tag(0x0043, 0x39, "GEMS_PARM_01", _GE_MAKER)
 PHILIPS = private_tag(0x2001, 0x03, "Philips Imaging DD 001", re.compile("PHILIPS"))
 UIH_ACTUAL = private_tag(0x0065, 0x09, "Image Private Header", _UIH_MAKER)
@@ -43,7 +41,6 @@ UIH_NOMINAL = private_tag(0x0065, 0x0A, "Image Private Header", _UIH_MAKER)
 HITACHI = private_tag(0x0029, 0x30, "MMCPrivate", _HITACHI_MAKER, blocks=(0x10,))
 
 _GE_BIAS = 1_000_000_000
-_NAMED = re.compile(r"\*?[A-Za-z][A-Za-z0-9]{1,7}_b(\d{1,5})(?:t|#\d{1,4})?", re.ASCII)
 _COMMENTED = re.compile(r"\[?b=(\d{1,5}(?:\.\d{1,6})?)\(", re.ASCII)
 
 
@@ -54,54 +51,7 @@ def standard(dataset: Dataset) -> BValue | None:
     leave it out at b 0.
     """
     element = element_of(dataset, STANDARD)
-    return _stated(real_of(dataset, element, "d"), element)
-
-
-def siemens(dataset: Dataset) -> BValue | None:
-    """B_value (0019,xx0C), or the CSA header where that element is missing: parsing it takes longer."""
-    found = siemens_tag(dataset)
-    return siemens_csa(dataset) if found is None else found
-
-
-def siemens_tag(dataset: Dataset) -> BValue | None:
-    """B_value (0019,xx0C), IS 1, of `SIEMENS MR HEADER`: Siemens MR DICOM conformance statements since VB13.
-
-    An export without the private dictionary hands it on as bytes, `b'400 '`.
-    """
-    element = SIEMENS.find(dataset)
-    return _stated(decimal_of(element), element)
-
-
-def siemens_csa(dataset: Dataset) -> BValue | None:
-    """`B_value` of the CSA Image Header Info (0029,xx10), OB, of `SIEMENS CSA HEADER`.
-
-    The conformance statements name the element only; its layout is as nibabel describes it. Numaris X (XA) has none.
-    """
-    element = CSA.find(dataset)
-    if element is None or not element.value:
-        return None
-    if not isinstance(element.value, bytes):
-        raise BValueError(f"{label(element.tag)} holds no bytes")
-    try:
-        text = csa_text(element.value, "B_value")
-    except ValueError as error:
-        raise BValueError(f"{label(element.tag)} holds {error}") from error
-    return _stated(decimal_of(DataElement(element.tag, "UN", (text or "").encode("latin-1"))), element)
-
-
-def siemens_name(dataset: Dataset) -> BValue | None:
-    """SequenceName (0018,0024) of a Siemens image: `*ep_b400t`, `ep_b1000#1`, `ep_b0`.
-
-    A habit of the Siemens sequences, stated nowhere; dcm2niix falls back on it. The whole name has to fit:
-    `*ep_b50_800` is the range behind a map.
-    """
-    element = element_of(dataset, SEQUENCE_NAME)
-    named = None if element is None else _NAMED.fullmatch(text_of(dataset, SEQUENCE_NAME))
-    if not named:
-        return None
-    creator = SIEMENS.places[0][1]
-    ours = made_by(dataset, _SIEMENS_MAKER) or text_of(dataset, creator).upper() == SIEMENS.creator
-    return _stated(float(named[1]), element) if ours else None
+    return stated(real_of(dataset, element, "d"), element)
 
 
 def ge(dataset: Dataset) -> BValue | None:
@@ -112,7 +62,7 @@ def ge(dataset: Dataset) -> BValue | None:
     """
     element = GE.find(dataset)
     number = decimal_of(element, first=True)
-    return _stated(number % _GE_BIAS if number is not None and number >= _GE_BIAS else number, element)
+    return stated(number % _GE_BIAS if number is not None and number >= _GE_BIAS else number, element)
 
 
 def philips(dataset: Dataset) -> BValue | None:
@@ -121,7 +71,7 @@ def philips(dataset: Dataset) -> BValue | None:
     Often four raw bytes without a creator. 0.001 to 0.004 keep several b 0 volumes apart: binning makes them 0.
     """
     element = PHILIPS.find(dataset)
-    return _stated(real_of(dataset, element, "f"), element)
+    return stated(real_of(dataset, element, "f"), element)
 
 
 def uih(dataset: Dataset) -> BValue | None:
@@ -134,8 +84,8 @@ def uih(dataset: Dataset) -> BValue | None:
         BValueError: if they differ by more.
     """
     actual_element, nominal_element = UIH_ACTUAL.find(dataset), UIH_NOMINAL.find(dataset)
-    actual = _stated(real_of(dataset, actual_element, "d"), actual_element)
-    nominal = _stated(real_of(dataset, nominal_element, "d"), nominal_element)
+    actual = stated(real_of(dataset, actual_element, "d"), actual_element)
+    nominal = stated(real_of(dataset, nominal_element, "d"), nominal_element)
     if nominal is None:
         return actual
     if actual is None:
@@ -151,26 +101,25 @@ def hitachi(dataset: Dataset) -> BValue | None:
     Only the private dictionaries (GDCM's, pydicom's) call it DiffusionBValue, no file here has it. So nothing passes
     but one double that is a whole number.
     """
-    if HITACHI.places[0][0] not in dataset or not made_by(dataset, _HITACHI_MAKER):
-        return None
     element = HITACHI.find(dataset)
-    if element is None:
+    if element is None or element.is_empty or not made_by(dataset, _HITACHI_MAKER):
         return None
-    number = real_of(dataset, element, "d") if element.VR in ("FD", "UN", "OB") else float("nan")
-    found = _stated(number, element)
+    if element.VR not in ("FD", "UN", "OB"):
+        raise BValueError(f"{label(element.tag)} holds no double")
+    found = stated(real_of(dataset, element, "d"), element)
     if found and (found.value < 0 or found.value % 1):
         raise BValueError(f"{found.source} holds {found.value:g}, where only whole numbers are trusted")
-    return found and BValue(found.value, found.source, verified=False)
+    return found and replace(found, verified=False)
 
 
 def canon(dataset: Dataset) -> BValue | None:
     """ImageComments (0020,4000), LT, of Canon and Toshiba: `b=1500(0.445,0.000,0.895)`, b-value and direction.
 
-    dcm2niix, Canon README: classic images since Canon took over may hold it there alone. Any other comment is free text.
+    dcm2niix, Canon README: classic images since Canon took over may hold it there alone. Other comments are free text.
     """
     element = element_of(dataset, IMAGE_COMMENTS)
-    stated = None if element is None else _COMMENTED.match(text_of(dataset, IMAGE_COMMENTS))
-    return _stated(float(stated[1]), element) if stated and made_by(dataset, _CANON_MAKER) else None
+    comment = _COMMENTED.match(text_of(element))
+    return stated(float(comment[1]), element) if comment and made_by(dataset, _CANON_MAKER) else None
 
 
 SOURCES: tuple[Callable[[Dataset], BValue | None], ...] = (
@@ -183,6 +132,7 @@ TAGS: tuple[tuple[int, int], ...] = tuple(
     for tag in dict.fromkeys(
         (
             MANUFACTURER,
+            FRAMES,
             STANDARD,
             SEQUENCE_NAME,
             IMAGE_COMMENTS,
@@ -190,20 +140,4 @@ TAGS: tuple[tuple[int, int], ...] = tuple(
         )
     )
 )
-"""Every tag that the sources look at."""
-
-
-def contradiction(one: BValue, other: BValue) -> BValueError:
-    """The error that two sources disagree; it quotes numbers only."""
-    names = {label(SEQUENCE_NAME): "SequenceName ", label(IMAGE_COMMENTS): "ImageComments "}
-    first, second = (f"{names.get(b.source, '')}{b.source} states b {b.value:g}" for b in (one, other))
-    return BValueError(f"{first} and {second}")
-
-
-def _stated(number: float | None, element: DataElement | None) -> BValue | None:
-    if number is None or element is None:
-        return None
-    tag = label(element.tag)
-    if not -5 <= number <= 20_000:
-        raise BValueError(f"{tag} holds {number:g}, which is no b-value")
-    return BValue(number, tag)
+"""Every tag that reading a b-value looks at."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from prostate_alm.studies.geometry import Grid, ReadingError, Stack, build_stack
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.kinds import Part, Role
-
-MIN_SLICES = 5
+from prostate_alm.studies.rules import Rules
 
 
 @dataclass
@@ -61,16 +60,22 @@ class Selection:
     problems: list[str] = field(default_factory=list)
 
 
-def tall_enough(images: Sequence[Header], *, repeats: bool = False) -> Stack:
-    """A stack with at least five slices.
+def tall_enough(images: Sequence[Header], min_slices: int, *, repeats: bool = False) -> Stack:
+    """A stack with enough slices.
 
     Raises:
         ReadingError: fewer slices, or a defect of geometry.
     """
     stack = build_stack(images, repeats=repeats)
-    if stack.grid.shape[2] < MIN_SLICES:
-        raise ReadingError(f"{images[0].name}: only {stack.grid.shape[2]} slices, at least {MIN_SLICES} are needed")
+    if stack.grid.shape[2] < min_slices:
+        raise ReadingError(f"{images[0].name}: only {stack.grid.shape[2]} slices, at least {min_slices} are needed")
     return stack
+
+
+def prefers(part: Part, rules: Rules, role: Role) -> bool:
+    """True if a rule of the site wants this series for this role."""
+    rule = part.rule(rules)
+    return rule is not None and rule.use_as == role
 
 
 def names(parts: Sequence[Part]) -> str:

@@ -23,7 +23,7 @@ def place_key(path: Path, keys: "Keys") -> str:
 def files_of(study: "StudyFiles") -> list[Path]:
     """The study's images and its damaged files; whatever else lies beside them takes no part in the decision."""
     damaged = [Path(skipped.path) for skipped in study.skipped if skipped.damaged]
-    return [Path(image.path) for image in study.files] + damaged
+    return [*dict.fromkeys(Path(image.path) for image in study.files), *damaged]
 
 
 def content_hash(files: Iterable[Path]) -> str:
@@ -54,6 +54,7 @@ def settings_key(judge: "Judge") -> str:
             "training_ranges": judge.training_ranges,
             "threshold": asdict(judge.threshold),
             "harmonise": judge.harmonise,
+            "rules": judge.rules.fingerprint,
             "software": [__version__, SCHEMA_VERSION],
         },
     )

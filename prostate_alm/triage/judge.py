@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prostate_alm import __version__
 from prostate_alm.errors import IntegrityError
-from prostate_alm.studies import read_study
+from prostate_alm.studies import Rules, default_rules, read_study
 from prostate_alm.transforms import image_features
 from prostate_alm.triage.decision import SERIES, Decision, plain
 from prostate_alm.triage.identity import place_key, settings_key
@@ -57,6 +57,7 @@ class Judge:
         threshold: made for this very model.
         keys: the site's salted keys.
         harmonise: compute b100, b600, b1000 from other b-values.
+        rules: the site's rules.
 
     Raises:
         IntegrityError: if the threshold was made for another model.
@@ -66,6 +67,7 @@ class Judge:
     threshold: "Threshold"
     keys: "Keys"
     harmonise: bool = False
+    rules: Rules = field(default_factory=default_rules)
     training_ranges: dict[str, Any] | None = field(init=False, repr=False)
     settings_key: str = field(init=False, repr=False)
 
@@ -120,7 +122,7 @@ class Judge:
 
     def _look(self, study: "StudyFiles", findings: Findings) -> None:
         with findings.timed("read"):
-            reading = read_study(study, keys=self.keys, harmonise=self.harmonise)
+            reading = read_study(study, keys=self.keys, harmonise=self.harmonise, rules=self.rules)
         secrets = identifiers(study)
         findings.reasons += [scrub(problem, secrets) for problem in reading.problems]
         findings.harmonised = reading.harmonised
