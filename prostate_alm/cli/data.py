@@ -24,6 +24,13 @@ Labels = Annotated[
     typer.Option("--labels", help="Table study,label: study is a StudyInstanceUID, accession number or folder."),
 ]
 Cohort = Annotated[Path, typer.Option("--out", metavar="COHORT", help="Folder for volumes, manifest and QC table.")]
+Dialect = Annotated[
+    str,
+    typer.Option(
+        "--dialect",
+        help="Whose files they look like: siemens, siemens-mosaic, ge, philips, uih, standard, enhanced or j2k.",
+    ),
+]
 Processes = Annotated[int | None, typer.Option("--processes", min=1, help="Studies at a time. [default: all cores]")]
 
 
@@ -87,9 +94,7 @@ def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for studies/, labels.csv, ground_truth.json.")],
     studies: Annotated[int, typer.Option("--studies", min=2, help="How many studies.")] = 30,
     class_ratio: Annotated[str, typer.Option("--class-ratio", help="Positives:negatives.")] = "1:2",
-    dialect: Annotated[str, typer.Option("--dialect", help="Whose files they look like: siemens or standard.")] = (
-        "siemens"
-    ),
+    dialect: Dialect = "siemens",
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 0,
     b_values: Annotated[str, typer.Option("--b-values", help="Acquired b-values in s/mm2.")] = "100,600,1000",
     conspicuity: Annotated[float | None, typer.Option("--conspicuity", help="Factor on how findings show.")] = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,13 +45,13 @@ def measure_volume(volume: Volume, limits: CheckRules) -> list[Measure]:
     low, middle, high = (float(value) for value in np.percentile(volume.voxels, (1, 50, 99)))
     if high <= low:
         return [*measures, Measure("contrast", 1.0, "intensities are constant")]
-    return [*measures, _blank_slices(volume), _contrast(middle, high, limits), *_signal(volume, limits)]
+    return [*measures, _blank_slices(volume, limits), _contrast(middle, high, limits), *_signal(volume, limits)]
 
 
-def _blank_slices(volume: Volume) -> Measure:
+def _blank_slices(volume: Volume, limits: CheckRules) -> Measure:
     blank = np.flatnonzero(volume.voxels.min(axis=(0, 1)) == volume.voxels.max(axis=(0, 1)))
-    if not blank.size:
-        return Measure("blank_slices", 0)
+    if blank.size <= limits.max_blank_slices:
+        return Measure("blank_slices", blank.size)
     middle = [(length - 1) / 2 for length in volume.voxels.shape[:2]]
     place = LPS_TO_RAS @ volume.affine @ [*middle, float(blank[0]), 1.0]
     slices = "a slice is blank" if blank.size == 1 else f"{blank.size} slices are blank, the first"
@@ -166,11 +167,12 @@ def _ends(t2: Grid, dwi: Grid, limits: CheckRules) -> list[Measure]:
     return measures
 
 
-def measure_fall(dwi: Mapping[int, Volume]) -> list[Measure]:
+def measure_fall(dwi: Mapping[int, Volume], limits: CheckRules) -> list[Measure]:
     """Mean signal in the foreground must fall from each b-value to the next; the figure is the largest ratio of two.
 
     Args:
         dwi: b-value -> volume; all on one grid.
+        limits: the rules' limits.
     """
     b_values = sorted(dwi)
     if len(b_values) < 2:
@@ -179,10 +181,10 @@ def measure_fall(dwi: Mapping[int, Volume]) -> list[Measure]:
     if not foreground.any():
         return [Measure("signal_ratio", None, "DWI: no foreground in the image with the lowest b-value")]
     means = [float(dwi[b].voxels[foreground].mean(dtype=np.float64)) for b in b_values]
-    ratios = [after / before if before > 0 else np.inf for before, after in zip(means, means[1:], strict=False)]
+    ratios = [after / before if before > 0 else np.inf for before, after in pairwise(means)]
     rising = [
         f"DWI signal does not fall from b{b_values[index]} to b{b_values[index + 1]}"
         for index, ratio in enumerate(ratios)
-        if not ratio < 1
+        if not ratio < limits.max_signal_ratio
     ]
     return [Measure("signal_ratio", float(max(ratios)), "; ".join(rising))]

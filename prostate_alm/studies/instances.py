@@ -142,7 +142,8 @@ def _placed(b_value: BValue | None, level: str) -> BValue | None:
 
 def _header(path: Path, dataset: Dataset) -> Header:
     values = _values(dataset)
-    b_value, b_problem = _b_value(dataset)
+    private_kept = any(tag in dataset for tag in _PRIVATE_CREATORS)
+    b_value, b_problem = _b_value(dataset, private_kept)
     return Header(
         path=path,
         sop_class=_text(values, "SOPClassUID"),
@@ -180,13 +181,16 @@ def _header(path: Path, dataset: Dataset) -> Header:
         orientation=_numbers(values, "ImageOrientationPatient"),
         position_mm=_numbers(values, "ImagePositionPatient"),
         monochrome=_text(values, "PhotometricInterpretation") == "MONOCHROME2",
-        private_kept=any(tag in dataset for tag in _PRIVATE_CREATORS),
+        private_kept=private_kept,
     )
 
 
-def _b_value(dataset: Dataset) -> tuple[BValue | None, str]:
+def _b_value(dataset: Dataset, private_kept: bool) -> tuple[BValue | None, str]:
+    """The b-value; a SequenceName alone does not count where de-identification has taken the b-value out on purpose."""
     try:
-        return bvalues.read_b_value(dataset), ""
+        b_value = bvalues.read_b_value(dataset)
+        only_named = b_value is not None and b_value.source == "(0018,0024)"
+        return (None if only_named and not private_kept else b_value), ""
     except BValueError as error:
         return None, str(error)
 

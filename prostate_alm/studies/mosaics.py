@@ -6,20 +6,20 @@ mosaic, and the order of the slices stands only in its CSA header. UIH (VFRAME) 
 
 import math
 import struct
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
+from prostate_alm.studies.csa import csa_texts
 from prostate_alm.studies.headers import Header
 
 MOSAIC = frozenset(("MOSAIC", "VFRAME"))
 CSA, CSA_CREATOR = 0x00291010, 0x00290010
 _UIH_SLICES = 0x00651051
 _SPACING = 0x00180088
-_LARGEST_CSA = 1 << 22
 TAGS = frozenset((CSA, _UIH_SLICES, _SPACING, 0x0019100A))
 
 
@@ -60,8 +60,8 @@ def _layout(mosaic: Header, count: int, across: int, *, square: bool) -> tuple[i
 
 def _siemens(mosaic: Header, dataset: Dataset) -> tuple[list[tuple[float, ...]], tuple[int, int, int] | None]:
     """Positions after Siemens' own layout: slice k lies k spacings along SliceNormalVector from the first."""
-    csa = csa_values(dataset)
-    count, normal, spacing = csa.get("NumberOfImagesInMosaic", []), csa.get("SliceNormalVector", []), _spacing(dataset)
+    count, normal = (_csa_numbers(dataset, name) for name in ("NumberOfImagesInMosaic", "SliceNormalVector"))
+    spacing = _spacing(dataset)
     if len(count) != 1 or len(normal) != 3 or not spacing or len(mosaic.orientation) != 6:
         return [], None
     across = math.ceil(math.sqrt(max(1, int(count[0]))))
@@ -75,24 +75,19 @@ def _siemens(mosaic: Header, dataset: Dataset) -> tuple[list[tuple[float, ...]],
         + row * mosaic.pixel_spacing_mm[1] * (mosaic.columns - columns) / 2
         + column * mosaic.pixel_spacing_mm[0] * (mosaic.rows - rows) / 2
     )
-    step = np.array([float(value) for value in normal]) * spacing
+    step = np.array(normal) * spacing
     return [tuple(float(value) for value in first + step * index) for index in range(int(count[0]))], layout
 
 
-def csa_values(dataset: Dataset) -> dict[str, list[Any]]:
-    """The filled entries of the Siemens CSA image header (0029,1010); empty if there is none that can be read."""
+def _csa_numbers(dataset: Dataset, name: str) -> tuple[float, ...]:
+    """A numeric entry of the Siemens CSA image header; empty if there is none that can be read."""
     element = dataset.get(CSA)
-    if element is None or not isinstance(element.value, bytes) or len(element.value) > _LARGEST_CSA:
-        return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nibabel calls all of its DICOM side experimental
-        from nibabel.nicom import csareader
-
-        try:
-            header = csareader.read(element.value)
-        except Exception:  # it raises many kinds on damaged bytes
-            return {}
-    return {name: tag["items"] for name, tag in header["tags"].items() if tag["items"]}
+    if element is None or not isinstance(element.value, bytes):
+        return ()
+    try:
+        return _numbers(csa_texts(element.value, name))
+    except ValueError:
+        return ()
 
 
 def raw_float(element: Any) -> float | None:
@@ -108,18 +103,16 @@ def raw_float(element: Any) -> float | None:
 
 
 def _spacing(dataset: Dataset) -> float:
-    value = dataset.get(_SPACING)
-    return _numbers(None if value is None else value.value)[0] if value is not None and value.value else 0.0
+    element = dataset.get(_SPACING)
+    stated = _numbers(None if element is None else element.value)
+    return stated[0] if len(stated) == 1 else 0.0
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
-    if value is None or value == "":
-        return ()
+    """One number or many; none if any of them is no finite number."""
+    many = value if isinstance(value, (list, tuple, MultiValue)) else [] if value in (None, "") else [value]
     try:
-        numbers = tuple(
-            float(number)
-            for number in (value if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") else [value])
-        )
+        numbers = tuple(float(number) for number in many)
     except (TypeError, ValueError):
         return ()
     return numbers if all(math.isfinite(number) for number in numbers) else ()

@@ -144,7 +144,7 @@ class _Reader:
         acquired = {b: self.reading.volumes[f"dwi_b{b}"] for b in self.reading.b_values_found}
         if not acquired:
             return
-        measures = checks.measure_fall(acquired)
+        measures = checks.measure_fall(acquired, self.rules.checks)
         if selection.t2 and "t2w" in self.reading.volumes:
             problems += subject.check_patient_space([selection.t2, *selection.dwi.values()])
             dwi = next(iter(acquired.values()))

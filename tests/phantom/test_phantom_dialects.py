@@ -1,12 +1,15 @@
 """Every dialect, read by readers that know nothing of the phantom: the same voxels at the same places."""
 
 import hashlib
+import re
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import phantom_files as files
 import pytest
 
+from prostate_alm.cli.data import phantom
 from prostate_alm.errors import UsageError
 from prostate_alm.phantom import StudyPlan, write_study
 from prostate_alm.phantom.dialects import DIALECTS, choose_dialect
@@ -79,6 +82,11 @@ def test_studies_take_the_variants_in_turn():
 def test_an_unknown_dialect_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="siemens, siemens-mosaic, ge, philips, uih, standard, enhanced, j2k"):
         choose_dialect("klingon", 1)
+
+
+def test_the_command_line_names_every_dialect():
+    option = get_type_hints(phantom, include_extras=True)["dialect"].__metadata__[0]
+    assert set(DIALECTS) <= set(re.findall(r"[\w-]+", option.help))
 
 
 def test_j2k_is_the_standard_dialect_in_fewer_bytes(tmp_path: Path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,8 @@ def test_the_image_says_how_it_was_made(
 
 def test_a_group_is_shared_only_where_all_frames_agree(tmp_path: Path):
     first = files.tiny_series("localizer", (None,)).frames
-    turned = [type(one)(one.pixels, type(one.grid)(**{**vars(one.grid), "axes": np.eye(3)}), 0) for one in first[:1]]
-    header = write_enhanced(tmp_path, 0, Series("localizer", (*first, *turned)))
+    turned = replace(first[0], grid=replace(files.GRID, axes=np.eye(3)))
+    header = write_enhanced(tmp_path, 0, Series("localizer", (*first, turned)))
     assert "PlaneOrientationSequence" not in header.SharedFunctionalGroupsSequence[0]
     assert "PixelMeasuresSequence" in header.SharedFunctionalGroupsSequence[0]
     orientations = {
@@ -124,10 +125,7 @@ def test_elements_of_groups_are_those_of_a_real_file(number: int, shared: Path, 
     ours = write_enhanced(tmp_path, number, files.tiny_series("dwi", files.B_VALUES))
     here, there = representations(ours), representations(real)
     spacing = ("PixelMeasuresSequence", "SpacingBetweenSlices")  # both vendors leave it out of the group
-    assert here.keys() - there.keys() <= {spacing}
-    assert {path: here[path] for path in here.keys() & there.keys()} == {
-        path: there[path] for path in here.keys() & there.keys()
-    }
+    assert here.items() - there.items() <= {(spacing, "DS")}
 
 
 def representations(header: Dataset) -> dict[tuple[str, str], str]:

@@ -8,7 +8,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 
-from prostate_alm.studies.bvalues import TAGS, BValue, BValueError, read_b_value, siemens_sources
+from prostate_alm.studies.bvalues import TAGS, BValue, BValueError, read_b_value
 
 MAKERS = {
     "siemens": "SIEMENS", "ge": "GE MEDICAL SYSTEMS", "philips": "Philips Medical Systems", "uih": "UIH",
@@ -275,46 +275,3 @@ def test_a_comment_may_not_contradict_the_tag():
     header.ImageComments, header.DiffusionBValue = "b=1500(0.445,0.000,0.895)", 1000.0
     with pytest.raises(BValueError, match=r"states b 1000 and ImageComments \(0020,4000\) states b 1500"):
         read_b_value(header)
-
-
-@pytest.mark.parametrize(
-    ("name", "b"),
-    [
-        ("*ep_b400t", 400), ("ep_b1000#1", 1000), ("ep_b0", 0), ("*ep_b50", 50), ("*re_b800t", 800),
-        ("*ep_b1000#29", 1000), ("*ep_b50_800", None), ("*ep_b0_1000", None), ("*ep_b50_b800", None),
-        ("*tse2d1_25", None), ("epfid2d1_64", None), ("*ep_b", None),
-        ("*ep_b400x", None), ("my_ep_b400t", None), ("*ep_b400t 2", None),
-    ],
-)  # fmt: skip
-def test_a_siemens_sequence_name_is_the_last_resort(name, b):
-    header = header_of("siemens")
-    header.SequenceName = name
-    assert read_b_value(header) == (None if b is None else BValue(b, "(0018,0024)"))
-    if b is not None:
-        header.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", str(b))
-        assert read_b_value(header) == BValue(b, "(0019,100C)")
-
-
-@pytest.mark.parametrize("maker", ["GE MEDICAL SYSTEMS", "UIH", "", None])
-def test_the_sequence_name_of_another_vendor_says_nothing(maker):
-    header = Dataset()
-    header.SequenceName, header.DiffusionBValue = "ep_b0", 1000.0
-    if maker is not None:
-        header.Manufacturer = maker
-    assert read_b_value(header) == BValue(1000, "(0018,9087)")
-
-
-def test_the_siemens_creator_makes_a_siemens_image():
-    header = Dataset()
-    header.SequenceName = "*ep_b400t"
-    header.private_block(0x0019, "SIEMENS MR HEADER", create=True)
-    assert read_b_value(header) == BValue(400, "(0018,0024)")
-
-
-def test_a_sequence_name_may_not_contradict_the_tag():
-    header = header_of("siemens")
-    header.SequenceName = "*ep_b1500t"
-    header.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
-    with pytest.raises(BValueError, match=r"states b 1000 and SequenceName \(0018,0024\) states b 1500"):
-        read_b_value(header)
-    assert siemens_sources(header) == {"(0019,100C)": 1000, "(0018,0024)": 1500}

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from prostate_alm.phantom import write_cohort
-from prostate_alm.studies import Keys, Volume, completeness, find_studies, read_study
+from prostate_alm.studies import Keys, Volume, checks, completeness, default_rules, find_studies, read_study
 from prostate_alm.studies.geometry import Grid
 from prostate_alm.studies.verdicts import Choice
+
+RULES = default_rules()
 
 KEYS = Keys(b"a salt for the tests")
 
@@ -54,6 +56,11 @@ def grid(slices, *, spacing=3.0, shift=0.0, flipped=False):
     return Grid((20, 20, slices), affine)
 
 
+def ends_of(t2, dwi):
+    measures = checks.measure_pair(t2, dwi, RULES.checks)
+    return [measure.problem for measure in measures if measure.name.endswith("_end_mm") and measure.problem]
+
+
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize(
     ("dwi", "ends"),
@@ -69,7 +76,7 @@ def grid(slices, *, spacing=3.0, shift=0.0, flipped=False):
 )
 def test_both_ends_are_compared_in_both_directions(dwi, ends, flipped):
     turned = {"lower": "upper", "upper": "lower"}
-    problems = completeness.check_ends(grid(20, flipped=flipped), dwi)
+    problems = ends_of(grid(20, flipped=flipped), dwi)
     expected = sorted((longer, turned[end] if flipped else end, f"{beyond:.1f} mm") for longer, end, beyond in ends)
     assert len(problems) == len(expected)
     for longer, end, beyond in expected:
@@ -77,14 +84,15 @@ def test_both_ends_are_compared_in_both_directions(dwi, ends, flipped):
 
 
 def test_the_message_names_the_place_in_patient_coordinates():
-    (problem,) = completeness.check_ends(grid(20), grid(17, shift=4.5))
+    (problem,) = ends_of(grid(20), grid(17, shift=4.5))
     assert "at the lower end of the T2, (0.0, 0.0, -30.0) mm" in problem
 
 
 @pytest.mark.parametrize(("slices", "enough"), [(13, False), (14, True)])
 def test_a_stack_must_be_as_long_as_a_prostate(slices, enough):
     volume = Volume(np.zeros((4, 4, slices), np.float32), np.diag([1.0, 1.0, 3.0, 1.0]))
-    assert (completeness.check_extent(volume) == "") is enough
+    extent = checks.measure_volume(volume, RULES.checks)[0]
+    assert (extent.name, extent.value, extent.problem == "") == ("extent_mm", 3.0 * slices, enough)
 
 
 def test_sequences_that_both_lost_slices_are_too_short(made, read):

@@ -105,11 +105,11 @@ def test_images_side_by_side_are_refused(images):
 def test_the_plane_is_named_within_tolerance(images, axes, plane, angle, near):
     turn = Rotation.from_rotvec(np.radians(angle) * np.array(axes[0]))
     orientation = (*turn.apply(axes[0]), *turn.apply(axes[1]))
-    assert plane_of(replace(images[0], orientation=orientation)) == (plane if near else "oblique")
+    assert plane_of(replace(images[0], orientation=orientation), 35.0) == (plane if near else "oblique")
 
 
 def test_a_plane_without_orientation_is_unknown(images):
-    assert plane_of(replace(images[0], orientation=())) == "unknown"
+    assert plane_of(replace(images[0], orientation=()), 35.0) == "unknown"
 
 
 @given(

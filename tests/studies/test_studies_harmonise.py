@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.harmonise import fit, foreground_of, harmonise
+from prostate_alm.studies.rules_file import default_rules
+
+LIMITS = default_rules().checks
 
 SHAPE = (6, 5, 4)
 
@@ -29,7 +32,7 @@ def test_the_fit_equals_lstsq_voxel_by_voxel():
 @given(st.floats(0.3e-3, 3.0e-3), st.permutations([50, 400, 800]))
 def test_a_mono_exponential_signal_is_recovered(adc, order):
     truth = signals((50, 100, 400, 600, 800, 1000), adc=adc)
-    computed, provenance = harmonise({b: truth[b] for b in order})
+    computed, provenance = harmonise({b: truth[b] for b in order}, LIMITS)
     assert sorted(computed) == [100, 600, 1000]
     for b, image in computed.items():
         assert image == pytest.approx(truth[b][1], rel=1e-4)
@@ -41,24 +44,24 @@ def test_a_mono_exponential_signal_is_recovered(adc, order):
 def test_b0_takes_no_part():
     truth = signals((0, 50, 400, 800, 1000))
     lifted = {b: truth[b] for b in (50, 400, 800)} | {0: (0.0, 5 * truth[0][1])}
-    computed, provenance = harmonise(lifted)
+    computed, provenance = harmonise(lifted, LIMITS)
     assert computed[1000] == pytest.approx(truth[1000][1], rel=1e-4)
     assert provenance["acquired_b"] == [50, 400, 800]
 
 
 def test_acquired_images_are_not_replaced():
-    computed, provenance = harmonise(signals((100, 400, 800)))
+    computed, provenance = harmonise(signals((100, 400, 800)), LIMITS)
     assert sorted(computed) == [600, 1000]
     assert provenance["b_values"]["100"] == "acquired"
 
 
 def test_two_b_values_leave_no_residual():
-    assert harmonise(signals((50, 800)))[1]["median_relative_residual"] is None
+    assert harmonise(signals((50, 800)), LIMITS)[1]["median_relative_residual"] is None
 
 
 def test_the_stated_b_value_counts_not_the_nominal():
     truth = signals((47.0, 400.0, 800.0, 1000.0))
-    computed, _ = harmonise({50: truth[47.0], 400: truth[400.0], 800: truth[800.0]})
+    computed, _ = harmonise({50: truth[47.0], 400: truth[400.0], 800: truth[800.0]}, LIMITS)
     assert computed[1000] == pytest.approx(truth[1000.0][1], rel=1e-4)
 
 
@@ -66,7 +69,7 @@ def test_air_and_zeros_stay_finite():
     acquired = {b: (value, image.copy()) for b, (value, image) in signals((50, 400, 800)).items()}
     for _, image in acquired.values():
         image[:2] = 0
-    computed, _ = harmonise(acquired)
+    computed, _ = harmonise(acquired, LIMITS)
     assert all(np.isfinite(image).all() for image in computed.values())
 
 
@@ -82,20 +85,20 @@ def test_air_and_zeros_stay_finite():
 )
 def test_what_cannot_be_fitted_is_refused(b_values, reason):
     with pytest.raises(ReadingError, match=reason):
-        harmonise(signals(b_values))
+        harmonise(signals(b_values), LIMITS)
 
 
 @pytest.mark.parametrize("adc", [0.0, 0.1e-3, 5e-3])
 def test_an_adc_that_no_tissue_has_is_refused(adc):
     with pytest.raises(ReadingError, match="not that of tissue"):
-        harmonise(signals((50, 400, 800), adc=adc))
+        harmonise(signals((50, 400, 800), adc=adc), LIMITS)
 
 
 def test_a_signal_that_is_not_mono_exponential_is_refused():
     acquired = signals((50, 400, 800))
     acquired[400] = (400.0, acquired[400][1] * 2.0)
     with pytest.raises(ReadingError, match="does not fall mono-exponentially"):
-        harmonise(acquired)
+        harmonise(acquired, LIMITS)
 
 
 def test_foreground_is_tissue():

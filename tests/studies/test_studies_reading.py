@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from prostate_alm.studies import CANONICAL_B_VALUES, Keys, Volume, checks, find_studies, read_study, reading
+from prostate_alm.studies import CANONICAL_B_VALUES, Keys, Volume, checks, default_rules, find_studies, read_study, reading
 
 KEYS = Keys(b"a salt for the tests")
 OTHER_B = (50, 400, 800)
@@ -113,12 +113,12 @@ def test_two_patients_in_one_study_are_a_problem(made, read):
     assert "the study's files state more than one PatientID" in read(made).problems
 
 
-def test_a_study_in_a_form_not_read_yet_says_so(made, read):
+def test_a_multi_frame_file_without_functional_groups_says_so(made, read):
     for images in made.values():
         for image in images:
             image.NumberOfFrames = "2"
     problems = read(made).problems
-    assert any("enhanced multi-frame images are not read yet" in problem for problem in problems)
+    assert any("a multi-frame file that does not place its frames" in problem for problem in problems)
 
 
 def test_pixels_that_cannot_be_decoded_name_the_transfer_syntax(made, read):
@@ -161,7 +161,7 @@ def test_an_impossible_rescale_is_a_problem(made, read, slope):
 
 
 def test_an_unexpected_exception_is_a_problem(made, read, monkeypatch):
-    def explode(parts):
+    def explode(parts, rules):
         raise ZeroDivisionError("/a/path/with/a/NAME")
 
     monkeypatch.setattr(reading, "select", explode)
@@ -217,4 +217,5 @@ def test_overlap_counts_the_middle_of_the_t2():
 
 def test_voxels_that_are_not_finite_are_a_problem():
     voxels = np.full((3, 3, 3), np.nan, np.float32)
-    assert checks.check_intensities(Volume(voxels, np.eye(4))) == "voxels are not finite"
+    measures = checks.measure_volume(Volume(voxels, np.eye(4)), default_rules().checks)
+    assert [measure.problem for measure in measures if measure.name == "not_finite"] == ["voxels are not finite"]

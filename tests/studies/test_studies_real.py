@@ -92,30 +92,29 @@ def test_the_missing_slice_is_named(mri):
     )
 
 
-MOSAIC, ENHANCED, NO_B = "mosaic images", "enhanced multi-frame images", "state no b-value"
-# folder -> what its series are: role, b-values, images, and a word of the reason; what this version does not read yet
-# says so, and so does every study: no prostate, no T2
+UNPLACED, UNCLEAR, NOT = "does not place its frames", "stands in several series", "it is no diffusion"
+# folder -> what its series are: role, b-values, files, and a word of the reason; no study has a prostate, or an axial T2
 EXPECTED = {
-    "vendors/canon-dwi-enhanced-and-classic": [("dwi", (0, 1500), 80, "used as DWI"), ("other", (), 1, ENHANCED)],
-    "vendors/ge-dwi": [("dwi", (1000,), 12, "only 2 slices"), ("other", (), 2, NO_B)],
-    "vendors/ge-siemens-fmri-not-dwi": [("other", (), 2, MOSAIC), ("other", (), 15, NO_B)],
+    "vendors/canon-dwi-enhanced-and-classic": [("dwi", (0, 1500), 1, UNCLEAR), ("dwi", (0, 1500), 80, UNCLEAR)],
+    "vendors/ge-dwi": [("dwi", (0, 1000), 14, "only 2 slices")],
+    "vendors/ge-siemens-fmri-not-dwi": [("other", (), 2, NOT), ("other", (0,), 15, NOT)],
     "vendors/philips-dwi-near-zero-b": [("dwi", (0, 1000), 224, "used as DWI")],
     "vendors/siemens-dwi-mosaic": [
-        ("other", (), 1, "secondary"), ("other", (), 1, MOSAIC), ("other", (0, 1000), 2, MOSAIC),
+        ("other", (), 1, "secondary"), ("other", (), 1, NOT), ("dwi", (0, 1000), 2, "used as DWI b0, b1000"),
     ],
-    "vendors/toshiba-dwi-b0-untagged": [("dwi", (1500,), 20, "used as DWI"), ("other", (), 20, NO_B)],
-    "vendors/uih-dwi-mosaic": [("other", (), 17, MOSAIC)],
+    "vendors/toshiba-dwi-b0-untagged": [("dwi", (0, 1500), 40, "used as DWI b0, b1500")],
+    "vendors/uih-dwi-mosaic": [("dwi", (0, 1000), 17, "used as DWI b0, b1000")],
     "odd/conversions-noise-pixels/failing": [
         ("other", (), 2, "sagittal"), ("other", (), 2, "sagittal"), ("other", (), 4, "not MR"), ("t2", (), 2, "only 2"),
     ],
-    "odd/conversions-noise-pixels/ge": [("other", (), 8, NO_B), ("other", (), 16, NO_B)],
+    "odd/conversions-noise-pixels/ge": [("dwi", (0, 1000), 8, "only 4 slices"), ("other", (0,), 16, NOT)],
     "odd/conversions-noise-pixels/philips": [
         ("dwi", (0, 40, 273, 800), 12, "only 3 slices"), ("dwi", (0, 1000), 8, "only 2 slices"),
     ],
-    "odd/conversions-noise-pixels/philips_enhanced": [("other", (), 1, ENHANCED)],
-    "odd/conversions-noise-pixels/hyperfine": [("other", (), 1, ENHANCED)],
+    "odd/conversions-noise-pixels/philips_enhanced": [("dwi", (0, 1300), 1, "used as DWI b0, b1300")],
+    "odd/conversions-noise-pixels/hyperfine": [("other", (), 1, "(IR)")],
     "odd/conversions-noise-pixels/hitachi": [("other", (), 4, "oblique")],
-    "odd/encodings": [("other", (), 1, ENHANCED), *[("other", (), 1, "not MR")] * 4],
+    "odd/encodings": [("other", (), 1, UNPLACED), *[("other", (), 1, "not MR")] * 4],
     "odd/fragmented-jpeg-j2k": [("other", (), 4, "sagittal")] * 2,
     "odd/prostatex-0000-missing-slice": [("calculated", (1000,), 18, "a gap (missing slice)")],
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Storing: a study that breaks is listed, never fatal; what is stored cannot be guessed back."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import dicom_factory
@@ -43,7 +44,7 @@ def test_files_that_may_not_be_looked_at_do_not_end_the_batch(task, monkeypatch)
         return original(path, **settings)
 
     monkeypatch.setattr(Path, "stat", forbidden)
-    assert len(store.fingerprint(task.study, False, KEYS)) == 64
+    assert len(store.fingerprint(task)) == 64
 
 
 def test_an_output_that_cannot_be_written_still_ends_the_batch(task):
@@ -54,7 +55,7 @@ def test_an_output_that_cannot_be_written_still_ends_the_batch(task):
 
 def test_the_fingerprint_follows_the_salt(task):
     other = Keys(b"another salt for the tests")
-    assert store.fingerprint(task.study, False, KEYS) != store.fingerprint(task.study, False, other)
+    assert store.fingerprint(task) != store.fingerprint(replace(task, keys=other))
     plain = hashlib.sha256(task.study.files[0].sop_uid.encode()).hexdigest()
     assert plain not in Path(task.volumes, store_study(task)["study_key"], store.RECORD).read_text()
 

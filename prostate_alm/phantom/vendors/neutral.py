@@ -3,7 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+from openjpeg.utils import encode_array
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
 from prostate_alm.phantom.enhanced import multi_frame
@@ -25,8 +28,15 @@ def _tag_frame(item: Dataset, b_value: int) -> None:
 
 
 def _jpeg_2000(header: Dataset) -> None:
-    """JPEG 2000, lossless (PS3.5 A.4.4); a new SOPInstanceUID would be drawn at random, and nothing is lost."""
-    header.compress(JPEG2000Lossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
+    """JPEG 2000, lossless (PS3.5 A.4.4).
+
+    The codec is called by itself: pydicom's `compress` wants the package pylibjpeg too, which nothing else here needs.
+    """
+    pixels = np.frombuffer(header.PixelData, dtype="<u2").reshape(header.Rows, header.Columns)
+    header.PixelData = encapsulate([encode_array(pixels, bits_stored=header.BitsStored)])
+    header["PixelData"].VR = "OB"
+    header["PixelData"].is_undefined_length = True
+    header.file_meta.TransferSyntaxUID = JPEG2000Lossless
 
 
 def _finer_at_high_b(frame: Frame) -> float:

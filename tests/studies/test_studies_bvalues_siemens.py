@@ -1,4 +1,4 @@
-"""The Siemens CSA header: nibabel as oracle, damage, and headers made to hang a reader."""
+"""b-values of Siemens: SequenceName; the CSA header with nibabel as oracle, damage, and one made to hang a reader."""
 
 import random
 import struct
@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from prostate_alm.studies.bvalues import BValue, BValueError, read_b_value
+from prostate_alm.studies.bvalues import BValue, BValueError, read_b_value, siemens_sources
 from prostate_alm.studies.csa import LARGEST_BYTES, csa_text
 
 NAMES = ["EchoLinePosition", "B_value", "B_matrix", "DiffusionDirectionality", "B_valueX"]
+
+
+def siemens_header():
+    header = Dataset()
+    header.Manufacturer = "SIEMENS"
+    return header
 
 
 def nibabel_reader():
@@ -37,8 +43,7 @@ def csa(entries):
 
 
 def image(header, vr="OB"):
-    dataset = Dataset()
-    dataset.Manufacturer = "SIEMENS"
+    dataset = siemens_header()
     dataset.add_new(0x00290010, "LO", "SIEMENS CSA HEADER")
     dataset.add_new(0x00291010, vr, header)
     return dataset
@@ -181,3 +186,46 @@ def test_a_real_header_cut_or_spoilt_anywhere_is_none_or_a_clear_error(shared):
         except BValueError:
             outcomes.add("refused")
     assert {1000, None, "refused"} <= outcomes
+
+
+@pytest.mark.parametrize(
+    ("name", "b"),
+    [
+        ("*ep_b400t", 400), ("ep_b1000#1", 1000), ("ep_b0", 0), ("*ep_b50", 50), ("*re_b800t", 800),
+        ("*ep_b1000#29", 1000), ("*ep_b50_800", None), ("*ep_b0_1000", None), ("*ep_b50_b800", None),
+        ("*tse2d1_25", None), ("epfid2d1_64", None), ("*ep_b", None),
+        ("*ep_b400x", None), ("my_ep_b400t", None), ("*ep_b400t 2", None),
+    ],
+)  # fmt: skip
+def test_a_siemens_sequence_name_is_the_last_resort(name, b):
+    header = siemens_header()
+    header.SequenceName = name
+    assert read_b_value(header) == (None if b is None else BValue(b, "(0018,0024)"))
+    if b is not None:
+        header.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", str(b))
+        assert read_b_value(header) == BValue(b, "(0019,100C)")
+
+
+@pytest.mark.parametrize("maker", ["GE MEDICAL SYSTEMS", "UIH", "", None])
+def test_the_sequence_name_of_another_vendor_says_nothing(maker):
+    header = Dataset()
+    header.SequenceName, header.DiffusionBValue = "ep_b0", 1000.0
+    if maker is not None:
+        header.Manufacturer = maker
+    assert read_b_value(header) == BValue(1000, "(0018,9087)")
+
+
+def test_the_siemens_creator_makes_a_siemens_image():
+    header = Dataset()
+    header.SequenceName = "*ep_b400t"
+    header.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    assert read_b_value(header) == BValue(400, "(0018,0024)")
+
+
+def test_a_sequence_name_may_not_contradict_the_tag():
+    header = siemens_header()
+    header.SequenceName = "*ep_b1500t"
+    header.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "1000")
+    with pytest.raises(BValueError, match=r"states b 1000 and SequenceName \(0018,0024\) states b 1500"):
+        read_b_value(header)
+    assert siemens_sources(header) == {"(0019,100C)": 1000, "(0018,0024)": 1500}

@@ -1,0 +1,86 @@
+"""MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr), read by SimpleITK once their text header has been checked.
+
+ITK guesses where a header is silent, follows any path to detached voxels and trusts sizes: `itk_headers` settles all
+that first.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prostate_alm.studies.geometry import LPS_TO_RAS
+from prostate_alm.studies.headers import FormError
+from prostate_alm.studies.itk_headers import check_metaimage, check_nrrd
+from prostate_alm.studies.volume_forms import Form, NotReadError
+
+
+class ItkFormat:
+    """One format that ITK reads.
+
+    Args:
+        reader: ITK's name of its reader.
+        check: raises a FormError for a header that ITK must not see.
+    """
+
+    def __init__(self, reader: str, check: Callable[[Path], None]) -> None:
+        self._reader, self._check = reader, check
+
+    def form(self, path: Path) -> Form:
+        """What the header says; no voxel is read.
+
+        Args:
+            path: the file.
+
+        Raises:
+            FormError: if it is damaged, does not say how it lies in the patient, or has its voxels elsewhere.
+            NotReadError: if a voxel is more than one number, or it has more than four axes.
+        """
+        self._check(path)
+        reader = self._open(path)
+        _run(reader.ReadImageInformation)
+        if reader.GetNumberOfComponents() != 1:
+            raise NotReadError("it holds several values for each voxel")
+        sizes = [int(size) for size in reader.GetSize()]
+        steps = np.array(reader.GetDirection()).reshape(len(sizes), len(sizes)) * np.array(reader.GetSpacing())
+        if steps[:3, 3:].any():
+            raise FormError("it does not say how it lies in the patient: its fourth axis lies in space")
+        affine, count = np.eye(4), min(len(sizes), 3)
+        affine[:count, :count] = steps[:count, :count]
+        affine[:count, 3] = reader.GetOrigin()[:count]
+        return Form.of(sizes, LPS_TO_RAS @ affine, voxel_bytes=8)
+
+    def voxels(self, path: Path) -> np.ndarray:
+        """The voxels as stored, on the stored axes.
+
+        Args:
+            path: a file; its header is checked again.
+
+        Raises:
+            FormError: if the voxels are cut short or damaged.
+        """
+        self.form(path)
+        import SimpleITK
+
+        return SimpleITK.GetArrayFromImage(_run(self._open(path).Execute)).T
+
+    def _open(self, path: Path) -> Any:
+        import SimpleITK  # takes half a second
+
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # its warnings quote paths
+        reader = SimpleITK.ImageFileReader()
+        reader.SetImageIO(self._reader)
+        reader.SetFileName(str(path))
+        return reader
+
+
+def _run(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RuntimeError as error:  # its text quotes the path
+        raise FormError("ITK cannot read it: it is damaged or cut short") from error
+
+
+METAIMAGE = ItkFormat("MetaImageIO", check_metaimage)
+NRRD = ItkFormat("NrrdImageIO", check_nrrd)
