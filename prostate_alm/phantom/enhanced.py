@@ -47,7 +47,7 @@ def multi_frame(
     dimensions.describe(header, scan.identity.uid("dimensions", scan.number))
     _add_groups(header, [functional_groups(scan, frame, dimensions, slope(frame)) for frame in frames], shareable)
     header.NumberOfFrames = str(len(frames))
-    add_pixels(header, np.stack([np.rint(frame.pixels) for frame in frames]), bits=16)
+    add_pixels(header, np.stack([np.rint(frame.pixels / slope(frame)) for frame in frames]), bits=16)
     yield header
 
 

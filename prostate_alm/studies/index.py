@@ -13,6 +13,10 @@ from prostate_alm.files import sha256
 from prostate_alm.studies.headers import Header, Skipped
 from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.owners import Orphans, Tree
+from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.rules_file import load_rules
+from prostate_alm.studies.volume_files import FILES, read_volume_files
+from prostate_alm.studies.volume_names import companions_among, is_volume_file
 
 UNREADABLE = "unreadable:"
 """What the uid of a study begins with that no file names, before its folder relative to the root."""
@@ -23,10 +27,12 @@ class StudyFiles:
     """The files of one study.
 
     Args:
-        uid: StudyInstanceUID; `unreadable:<folder>` if no file can be read and none names it.
+        uid: StudyInstanceUID; `files:<folder>/<prefix>` for volume files without one, the prefix as a rule reads it
+            out of their names; `unreadable:<folder>` if no file can be read and none names it.
         patient_id: PatientID, empty if not stated.
         accession: AccessionNumber, empty if not stated.
-        folder: the deepest folder that holds all its images.
+        folder: the deepest folder that holds all its images; for files that share a prefix, that folder and the prefix,
+            which tells the studies of one folder apart.
         files: the parsed headers of its images, in a fixed order; none if all are damaged.
         skipped: files beside them that take no part, with reasons.
     """
@@ -44,37 +50,63 @@ class StudyFiles:
         return [(skipped.path, skipped.reason) for skipped in self.skipped]
 
 
-def find_studies(root: Path | str) -> list[StudyFiles]:
+def find_studies(root: Path | str, rules: Rules | None = None) -> list[StudyFiles]:
     """Index a folder of any nesting, grouped by StudyInstanceUID, in order of their folders.
+
+    NIfTI, MHA and NRRD files without one are a study by folder and prefix; sidecars (.json, .bval, .bvec) and detached
+    voxels belong to their volume file and are not listed.
 
     Damaged files that belong to no readable study are a study of their own, with no `files`: by StudyInstanceUID where
     a header still gives one, else by the highest folder that holds no readable image.
 
     Args:
         root: a folder, or one file.
+        rules: the site's rules, of which those for file names count here; None means the defaults.
 
     Raises:
-        NoInputError: if there is no readable DICOM image at all.
+        NoInputError: if there is no readable image at all.
     """
     root = Path(root)
     if not root.exists():
         raise NoInputError(f"{root} does not exist; give a folder with the DICOM files of a study")
     headers: dict[str, list[Header]] = defaultdict(list)
     skipped: list[Skipped] = []
-    for path in _walk(root, skipped):
-        outcome = read_headers(path)
+    for outcome in _outcomes(root, skipped, rules or load_rules(None)):
         if isinstance(outcome, Skipped):
             skipped.append(outcome)
         else:
             headers[outcome[0].study_uid] += outcome
     if not headers:
         raise NoInputError(_nothing(root, skipped))
-    studies = [_study(uid, images) for uid, images in headers.items()]
+    studies = [_study(root, uid, images) for uid, images in headers.items()]
     tree = Tree(root, {study.uid: [image.path for image in study.files] for study in studies})
     owned, orphans = tree.share_out(skipped)
     studies = [replace(study, skipped=(*study.skipped, *owned[study.uid])) for study in studies]
     studies += [_unread(root, group) for group in orphans]
     return sorted(studies, key=lambda study: (str(study.folder), study.uid))
+
+
+def _outcomes(root: Path, skipped: list[Skipped], rules: Rules) -> Iterator[tuple[Header, ...] | Skipped]:
+    """What each file holds: DICOM first, since it decides which volume files are read."""
+    paths = list(_walk(root, skipped))
+    volumes = [path for path in paths if is_volume_file(path)]
+    apart = {*volumes, *companions_among(paths, volumes)}
+    folders: set[Path] = set()
+    studies: set[str] = set()
+    for path in paths:
+        if path in apart:
+            continue
+        outcome = read_headers(path)
+        if not isinstance(outcome, Skipped):
+            folders.add(path.parent)
+            studies.add(outcome[0].study_uid)
+        yield outcome
+    yield from read_volume_files(volumes, _top(root), rules, dicom_folders=folders, dicom_studies=studies)
+
+
+def _top(root: Path) -> Path:
+    """The folder that places are relative to."""
+    return root.parent if root.is_file() else root
 
 
 def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
@@ -117,17 +149,22 @@ def _nothing(root: Path, skipped: list[Skipped]) -> str:
     )
 
 
-def _study(uid: str, images: list[Header]) -> StudyFiles:
+def _study(root: Path, uid: str, images: list[Header]) -> StudyFiles:
     kept, copies = _without_copies(images)
     first = kept[0]
-    folder = Path(os.path.commonpath([image.path.parent for image in kept]))
+    folder = _place(root, uid) or Path(os.path.commonpath([image.path.parent for image in kept]))
     return StudyFiles(uid, first.patient_id, first.accession, folder, tuple(kept), tuple(copies))
+
+
+def _place(root: Path, uid: str) -> Path | None:
+    """Folder and prefix of volume files, which stand in the uid."""
+    return _top(root) / uid.removeprefix(FILES) if uid.startswith(FILES) else None
 
 
 def _unread(root: Path, group: Orphans) -> StudyFiles:
     folder = group.folder.relative_to(root) if group.folder.is_relative_to(root) else group.folder
     uid = group.study_uid or f"{UNREADABLE}{folder.as_posix()}"
-    return StudyFiles(uid, "", "", group.folder, (), group.files)
+    return StudyFiles(uid, "", "", _place(root, uid) or group.folder, (), group.files)
 
 
 def _without_copies(images: Iterable[Header]) -> tuple[list[Header], list[Skipped]]:

@@ -21,6 +21,13 @@ _NRRD_SPACES = frozenset(
 )  # ITK brings these to LPS, and takes every other for it
 _NO_PLACE = "it does not say how it lies in the patient"
 _INTEGER = re.compile(r"\d{1,9}")
+_META_USUAL: dict[str, tuple[str, ...]] = {
+    "ElementToIntensityFunctionSlope": ("1", "1.0"),
+    "ElementToIntensityFunctionOffset": ("0", "0.0"),
+    "CenterOfRotation": ("0", "0.0", "-0"),
+    "DistanceUnits": ("mm", "?"),
+}
+"""What ITK leaves out of account, with the values for which that does no harm."""
 
 
 def check_metaimage(path: Path) -> None:
@@ -40,10 +47,11 @@ def check_metaimage(path: Path) -> None:
         _note(fields, match[1], match[2])
         if match[1] == "ElementDataFile":
             break
-    if fields.get("NDims") not in ("2", "3", "4"):
-        raise FormError(f"it has {_number(fields.get('NDims'))} axes")
+    axes = fields.get("NDims", "")
+    if axes not in ("2", "3", "4"):
+        raise FormError("its header states no usable NDims")
     for name in ("DimSize", "ElementSpacing"):
-        if len(fields.get(name, "").split()) != int(fields["NDims"]):
+        if len(fields.get(name, "").split()) != int(axes):
             raise FormError(f"its header states no usable {name}")
     if not {"TransformMatrix", "Rotation", "Orientation"} & set(fields):
         raise FormError(f"{_NO_PLACE}: no TransformMatrix")
@@ -56,15 +64,6 @@ def check_metaimage(path: Path) -> None:
     if not _INTEGER.fullmatch(packed) or int(packed) > MAX_BYTES:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
     _check_voxels(path, fields.get("ElementDataFile", ""), local=("LOCAL", "Local", "local"))
-
-
-_META_USUAL = {
-    "ElementToIntensityFunctionSlope": ("1", "1.0"),
-    "ElementToIntensityFunctionOffset": ("0", "0.0"),
-    "CenterOfRotation": ("0", "0.0", "-0"),
-    "DistanceUnits": ("mm", "?"),
-}
-"""What ITK leaves out of account, with the values for which that does no harm."""
 
 
 def check_nrrd(path: Path) -> None:
@@ -114,10 +113,6 @@ def _note(fields: dict[str, str], name: str, value: str) -> None:
     if name in fields:
         raise FormError("its header states one thing twice")
     fields[name] = value.strip()
-
-
-def _number(text: str | None) -> str:
-    return text if text and _INTEGER.fullmatch(text) else "no number of"
 
 
 def _check_voxels(path: Path, name: str, *, local: tuple[str, ...]) -> None:

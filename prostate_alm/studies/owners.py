@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prostate_alm.studies.headers import Skipped
 from prostate_alm.studies.strays import ending, hidden, named_otherwise
+from prostate_alm.studies.volume_names import is_volume_file
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,18 @@ class Tree:
         self._folder: dict[str, Path] = {}
         self._holders: dict[str, set[Path]] = {}
         self._endings: dict[str, set[str]] = {}
+        self._holding: set[Path] = set()
         for uid, paths in images.items():
             held = list(paths)
             self._holders[uid] = {path.parent for path in held}
-            self._endings[uid] = {ending(path) for path in held}
+            # a volume file that lost its content is still known by its ending: no other file stands for one
+            slices = [path for path in held if not is_volume_file(path)]
+            self._endings[uid] = {ending(path) for path in slices}
+            self._holding |= {path.parent for path in slices}
             self._folder[uid] = Path(os.path.commonpath(list(self._holders[uid])))
             for holder in self._holders[uid]:
                 for folder in (holder, *holder.parents):
                     self._below[folder].add(uid)
-        self._holding = {folder for holders in self._holders.values() for folder in holders}
 
     def share_out(self, skipped: Iterable[Skipped]) -> tuple[dict[str, list[Skipped]], list[Orphans]]:
         """Give each skipped file to the study that it names, else to the studies nearest to it in the tree.

@@ -8,7 +8,9 @@ import pydicom
 from pydicom.uid import UID
 
 from prostate_alm.studies.geometry import ReadingError
-from prostate_alm.studies.headers import Header
+from prostate_alm.studies.headers import FormError, Header
+from prostate_alm.studies.volume_files import decode_volume_file
+from prostate_alm.studies.volume_names import is_volume_file
 
 
 class PixelReader:
@@ -25,7 +27,8 @@ class PixelReader:
             ReadingError: if it cannot be decoded; the message names series and transfer syntax.
         """
         if image.path != self._path:
-            self._planes, self._path = _decode(image), image.path
+            decode = _decode_volume if is_volume_file(image.path) else _decode_dicom
+            self._planes, self._path = decode(image), image.path
         if image.frame >= len(self._planes):
             raise ReadingError(f"{image.name}: {len(self._planes)} frames instead of {image.frames}")
         stored = self._planes[image.frame]
@@ -41,7 +44,16 @@ class PixelReader:
         return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
-def _decode(image: Header) -> np.ndarray:
+def _decode_volume(image: Header) -> np.ndarray:
+    """All slices of a volume file as measured, (frames, rows, columns)."""
+    try:
+        return decode_volume_file(image.path)
+    except Exception as error:  # readers raise many kinds; only the text of our own is sure to name no path
+        what = str(error) if isinstance(error, FormError) else type(error).__name__
+        raise ReadingError(f"{image.name}: the volume cannot be read ({what})") from error
+
+
+def _decode_dicom(image: Header) -> np.ndarray:
     """All planes of a file as stored, (frames, rows, columns)."""
     try:
         with warnings.catch_warnings():

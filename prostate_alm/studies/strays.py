@@ -7,9 +7,9 @@ _OTHER_ENDINGS = frozenset(
     re.findall(
         r"\S+",
         """
-        .bat .bmp .bval .bvec .css .csv .db .doc .docx .exe .gif .gz .htm .html .inf .ini .jpeg .jpg .js .json .log .lst
-        .md .md5 .mha .nii .nrrd .pdf .png .ps1 .py .rtf .sh .sha1 .sum .tif .tiff .toml .tsv .txt .xls .xlsx
-        .xml .yaml .yml .zip
+        .bat .bmp .bval .bvals .bvec .bvecs .css .csv .db .doc .docx .exe .gif .gz .htm .html .inf .ini .jpeg .jpg .js
+        .json .log .lst .md .md5 .mha .mhd .nhdr .nii .nrrd .pdf .png .ps1 .py .rtf .sh .sha1 .sum .tif .tiff .toml
+        .tsv .txt .xls .xlsx .xml .yaml .yml .zip .zraw
         """,
     )
 )

@@ -43,12 +43,13 @@ class ItkFormat:
         if reader.GetNumberOfComponents() != 1:
             raise NotReadError("it holds several values for each voxel")
         sizes = [int(size) for size in reader.GetSize()]
+        if len(sizes) < 3:
+            raise NotReadError(f"it has {len(sizes)} axes, not 3 or 4")
         steps = np.array(reader.GetDirection()).reshape(len(sizes), len(sizes)) * np.array(reader.GetSpacing())
         if steps[:3, 3:].any():
             raise FormError("it does not say how it lies in the patient: its fourth axis lies in space")
-        affine, count = np.eye(4), min(len(sizes), 3)
-        affine[:count, :count] = steps[:count, :count]
-        affine[:count, 3] = reader.GetOrigin()[:count]
+        affine = np.eye(4)
+        affine[:3, :3], affine[:3, 3] = steps[:3, :3], reader.GetOrigin()[:3]
         return Form.of(sizes, LPS_TO_RAS @ affine, voxel_bytes=8)
 
     def voxels(self, path: Path) -> np.ndarray:

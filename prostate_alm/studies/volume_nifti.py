@@ -8,7 +8,7 @@ import logging
 import struct
 import zlib
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -131,8 +131,8 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _read(path: Path, most: int) -> bytes:
-    opened = gzip.open(path) if _is_gzip(path) else path.open("rb")
-    with cast(IO[bytes], opened) as file:
+    opened = gzip.open if _is_gzip(path) else Path.open
+    with opened(path, "rb") as file:
         try:
             return file.read(most)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -1,7 +1,6 @@
 """What lies beside a volume file: the JSON sidecar of dcm2niix (BIDS) and the b-values of FSL (.bval)."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ BVAL, NAME = ".bval", "file name"
 """The sources of b-values, as provenance gives them."""
 _LONGEST = 1 << 22
 _LONGEST_TEXT = 1024
+_LARGEST = 1e9
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _UID = re.compile(r"\d+(?:\.\d+)+", re.ASCII)
 _KNOWN = frozenset(("Modality", "ImageType", "EchoTime", "RepetitionTime", "ScanningSequence", "SeriesDescription"))
@@ -73,8 +73,9 @@ class Sidecar:
 
     def _number(self, key: str) -> float | None:
         value = self.values.get(key)
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
-        return float(value) if usable and math.isfinite(value) else None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
+            return None
+        return float(value)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

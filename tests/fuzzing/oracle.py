@@ -1,0 +1,135 @@
+"""What a mutation changed by the file's own word, read by pydicom alone; from it follows what may differ."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from prostate_alm.studies import bvalues, instances
+
+PIXELS = frozenset(
+    (0x7FE00010, 0x7FE00008, 0x7FE00009, 0x7FE00001, 0x7FE00002, 0x00020010, 0x00280002, 0x00280004, 0x00280006,
+     0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00281052, 0x00281053, 0x2005100E, 0x20050010, 0x00080070)
+)  # fmt: skip
+PLACE = frozenset((0x00200032, 0x00200037, 0x00280030, 0x00180088, 0x00291010, 0x00290010, 0x00651051, 0x0019100A))
+SHAPE = frozenset((0x00280008, 0x00280010, 0x00280011))
+B_VALUES = frozenset(group << 16 | element for group, element in bvalues.TAGS)
+OF_A_FRAME = frozenset((0x52009230, 0x00651051))
+READ = PIXELS | PLACE | SHAPE | B_VALUES | frozenset(instances._KEYWORD)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What may differ from the unmutated reading.
+
+    Args:
+        slices: how many slices may hold other voxels.
+        place: True if corners may move within the tolerance.
+        b_value: True if a b-value may move within its bin.
+        shorter: True if a volume may have lost slices at its ends.
+        anything: True if a file of many images states something else about all of them.
+    """
+
+    slices: int = 0
+    place: bool = False
+    b_value: bool = False
+    shorter: bool = False
+    anything: bool = False
+
+    def __or__(self, other: "Allowance") -> "Allowance":
+        return Allowance(
+            self.slices + other.slices,
+            self.place or other.place,
+            self.b_value or other.b_value,
+            self.shorter or other.shorter,
+            self.anything or other.anything,
+        )
+
+
+def allowance(before: Path, after: Path) -> Allowance:
+    """Compare two folders: files of the same content are the same wherever they lie, others go by their place."""
+    old, new = _contents(before), _contents(after)
+    known = set(new.values())
+    total = Allowance()
+    for path, digest in old.items():
+        if digest in known:
+            continue
+        if path not in new:
+            total |= Allowance(shorter=True)
+        else:
+            total |= _of_file(before / path, after / path)
+    return total
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _of_file(before: Path, after: Path) -> Allowance:
+    old = _leaves(before)
+    images = _count(old)
+    try:
+        new = _leaves(after)
+    except Exception:  # damage: a reason must be given, or nothing that is read was hit
+        return Allowance()
+    changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+    tags = {path[-1] for path in changed}
+    shared = {path[-1] for path in changed if not OF_A_FRAME & set(path[:-1])} if images > 1 else set()
+    whole = any(path[-1] == 0x7FE00010 for path in new)
+    return Allowance(
+        slices=images if tags & PIXELS else 0,
+        place=bool(tags & PLACE),
+        b_value=bool(tags & B_VALUES),
+        shorter=whole and bool(tags & READ),
+        anything=bool(shared & (PLACE | SHAPE | B_VALUES)),
+    )
+
+
+def _count(leaves: Mapping[tuple[int, ...], Any]) -> int:
+    """Images in a file: frames, or more than one for a mosaic."""
+    frames = leaves.get((0x00280008,), b"1")
+    try:
+        count = int(bytes(frames[1]).decode("ascii").strip("\0 ") or 1)
+    except (ValueError, TypeError, IndexError):
+        count = 1
+    kind = str(leaves.get((0x00080008,), ""))
+    return max(count, 64 if "MOSAIC" in kind or "VFRAME" in kind else 1)
+
+
+def _leaves(path: Path) -> dict[tuple[int, ...], Any]:
+    """Path of tags and item numbers -> (VR, value) of every element that is no sequence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()), force=True)
+        return dict(_walk(dataset.file_meta, ())) | dict(_walk(dataset, ()))
+
+
+def _walk(dataset: Dataset, above: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    for tag in list(dataset.keys()):
+        element = dataset.get_item(tag)
+        place = (*above, int(tag))
+        if isinstance(element, RawDataElement):
+            if element.VR not in ("SQ", None, "UN") or not _is_sequence(dataset, tag):
+                yield place, (element.VR, element.value)
+                continue
+            element = dataset[tag]
+        if element.VR != "SQ":
+            yield place, (element.VR, bytes(element.value) if isinstance(element.value, bytes) else str(element.value))
+            continue
+        for index, item in enumerate(element.value):
+            yield from _walk(item, (*place, index))
+
+
+def _is_sequence(dataset: Dataset, tag: Any) -> bool:
+    return dataset[tag].VR == "SQ"
