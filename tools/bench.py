@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios, each measured side by side in one run, since machines differ and are noisy.
 
-    python tools/bench.py [method|statistics|trainer|reproduction ...]
+    python tools/bench.py [method|statistics|trainer|studies|reproduction ...]
 
 Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal,
 met, unit, comparison}.
@@ -14,6 +14,7 @@ from pathlib import Path
 import bench_method
 import bench_reproduction
 import bench_statistics
+import bench_studies
 import bench_trainer
 import torch
 from bench_rows import Row
@@ -22,6 +23,7 @@ PARTS = {
     "method": bench_method.rows,
     "statistics": bench_statistics.rows,
     "trainer": bench_trainer.rows,
+    "studies": bench_studies.rows,
     "reproduction": bench_reproduction.rows,
 }
 

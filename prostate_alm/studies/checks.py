@@ -27,6 +27,14 @@ class Measure:
     problem: str = ""
 
 
+_ROWS = 48
+
+
+def _thinned(voxels: np.ndarray) -> np.ndarray:
+    """Every n-th row of every slice, 48 of them or some more: enough for percentiles and noise, and quicker."""
+    return voxels[:, :: max(1, voxels.shape[1] // _ROWS)]
+
+
 def measure_volume(volume: Volume, limits: CheckRules) -> list[Measure]:
     """Every figure of one volume; at most the first problem counts if voxels are not finite or all alike.
 
@@ -42,7 +50,8 @@ def measure_volume(volume: Volume, limits: CheckRules) -> list[Measure]:
     measures.append(Measure("not_finite", wrong, "voxels are not finite" if wrong else ""))
     if wrong:
         return measures
-    low, middle, high = (float(value) for value in np.percentile(volume.voxels, (1, 50, 99)))
+    thinned = _thinned(volume.voxels)
+    low, middle, high = (float(value) for value in np.percentile(thinned, (1, 50, 99)))
     if high <= low:
         return [*measures, Measure("contrast", 1.0, "intensities are constant")]
     return [*measures, _blank_slices(volume, limits), _contrast(middle, high, limits), *_signal(volume, limits)]
@@ -72,7 +81,7 @@ def _contrast(middle: float, high: float, limits: CheckRules) -> Measure:
 def _signal(volume: Volume, limits: CheckRules) -> list[Measure]:
     share = float(np.mean(volume.voxels == volume.voxels.max()))
     cut = f"{share:.1%} of the voxels have the largest value: values were cut off (at most {limits.max_saturated:.1%})"
-    ratio = signal_to_noise(volume.voxels)
+    ratio = signal_to_noise(_thinned(volume.voxels))
     noisy = "" if ratio is None or ratio >= limits.min_snr else (
         f"the signal-to-noise ratio is {ratio:.1f}, at least {limits.min_snr:g} is needed"
     )  # fmt: skip

@@ -6,6 +6,7 @@ ImagePositionPatient, X and Y the row and column cosines of ImageOrientationPati
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,9 +55,14 @@ class Stack:
 
 def normal_of(image: Header) -> np.ndarray | None:
     """The unit normal of an image in LPS, or None if its orientation is missing or no pair of unit vectors."""
-    if len(image.orientation) != 6:
+    return _normal(image.orientation)
+
+
+@lru_cache(maxsize=4096)
+def _normal(orientation: tuple[float, ...]) -> np.ndarray | None:
+    if len(orientation) != 6:
         return None
-    row, column = np.array(image.orientation[:3]), np.array(image.orientation[3:])
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
     off = max(abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column))
     return None if off > COSINE_TOLERANCE else np.cross(row, column)
 
@@ -66,7 +72,12 @@ def plane_of(image: Header, max_tilt_deg: float) -> str:
 
     Prostate protocols tilt the axial plane, commonly by up to 30 degrees, to stand square on the rectal wall.
     """
-    normal = normal_of(image)
+    return _plane(image.orientation, max_tilt_deg)
+
+
+@lru_cache(maxsize=4096)
+def _plane(orientation: tuple[float, ...], max_tilt_deg: float) -> str:
+    normal = _normal(orientation)
     if normal is None:
         return "unknown"
     axis = int(np.argmax(np.abs(normal)))
@@ -132,12 +143,16 @@ def _common_plane(images: Sequence[Header], name: str) -> np.ndarray:
                 f"{name}: mixed matrices, {first.columns}x{first.rows} and {image.columns}x{image.rows} "
                 f"at {_place(image)}"
             )
-        if not np.allclose(image.orientation, first.orientation, rtol=0, atol=COSINE_TOLERANCE):
+        if _differ(image.orientation, first.orientation, COSINE_TOLERANCE):
             raise ReadingError(f"{name}: mixed orientations, at {_place(first)} and at {_place(image)}")
-        if not np.allclose(image.pixel_spacing_mm, first.pixel_spacing_mm, rtol=1e-3):
+        if _differ(image.pixel_spacing_mm, first.pixel_spacing_mm, 1e-3 * min(first.pixel_spacing_mm)):
             raise ReadingError(f"{name}: mixed pixel spacings, at {_place(first)} and at {_place(image)}")
     assert normal is not None
     return normal
+
+
+def _differ(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -> bool:
+    return one != other and any(abs(a - b) > tolerance for a, b in zip(one, other, strict=True))
 
 
 def _by_position(images: Sequence[Header], normal: np.ndarray) -> list[tuple[Header, ...]]:

@@ -100,10 +100,11 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
         return _frames(path, parse(path, _ALL_TAGS))
     if mosaics.MOSAIC & set(_texts(values, "ImageType")):
         dataset = parse(path, _ALL_TAGS)
-        return mosaics.tiles(_header(path, dataset), dataset)
+        return mosaics.tiles(_header(path, dataset, _values(dataset)), dataset)
     if _csa_is_needed(dataset, values):
         dataset = parse(path, _ALL_TAGS)
-    return (_header(path, dataset),)
+        values = _values(dataset)
+    return (_header(path, dataset, values),)
 
 
 def _csa_is_needed(dataset: Dataset, values: dict[str, Any]) -> bool:
@@ -125,11 +126,11 @@ def _frames(path: Path, dataset: Dataset) -> tuple[Header, ...]:
     """One image per frame; a file without functional groups stays one image without a place."""
     flat = enhanced.flatten(dataset)
     if not flat:
-        return (replace(_header(path, dataset), position_mm=()),)
+        return (replace(_header(path, dataset, _values(dataset)), position_mm=()),)
     return tuple(
         replace(header, frame=index, b_value=_placed(header.b_value, level))
         for index, (level, frame) in enumerate(flat)
-        for header in (_header(path, frame),)
+        for header in (_header(path, frame, _values(frame)),)
     )
 
 
@@ -140,8 +141,7 @@ def _placed(b_value: BValue | None, level: str) -> BValue | None:
     return replace(b_value, source=f"{level} > (0018,9117) > (0018,9087)")
 
 
-def _header(path: Path, dataset: Dataset) -> Header:
-    values = _values(dataset)
+def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
     private_kept = any(tag in dataset for tag in _PRIVATE_CREATORS)
     b_value, b_problem = _b_value(dataset, private_kept)
     return Header(

@@ -1,37 +1,110 @@
 """Text headers of MetaImage and NRRD, checked before ITK sees them.
 
-A header must say where the volume lies and in which unit, state nothing twice, and keep its voxels in its own folder.
+ITK's readers overrun their buffers on malformed values and crash the process, follow any path to detached voxels, and
+guess where a header is silent. So a header gets through only if every line has the form that its format gives it, if it
+says where the volume lies and in which unit, and if its voxels are whole and in its own folder.
 
 Source: itk.org/Wiki/ITK/MetaIO/Documentation; teem.sourceforge.net/nrrd/format.html.
 """
 
+import math
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from prostate_alm.studies.headers import FormError
 from prostate_alm.studies.instances import MAX_BYTES
 
-_LONGEST = 1 << 16
-_META_LINE = re.compile(r"([^=:\s][^=:]{0,200}?)[ \t]*[=:][ \t]*([^\0]{0,4000})")
-_NRRD_FIELD = re.compile(r"([A-Za-z][A-Za-z ]{0,40}): ([^\0]{0,4000})")
-_NRRD_SPACES = frozenset(
-    ("left-posterior-superior", "lps", "right-anterior-superior", "ras", "left-anterior-superior", "las")
-)  # ITK brings these to LPS, and takes every other for it
+_LONGEST, _LONGEST_LINE = 1 << 16, 400
 _NO_PLACE = "it does not say how it lies in the patient"
-_INTEGER = re.compile(r"\d{1,9}")
-_META_USUAL: dict[str, tuple[str, ...]] = {
-    "ElementToIntensityFunctionSlope": ("1", "1.0"),
-    "ElementToIntensityFunctionOffset": ("0", "0.0"),
-    "CenterOfRotation": ("0", "0.0", "-0"),
-    "DistanceUnits": ("mm", "?"),
-}
-"""What ITK leaves out of account, with the values for which that does no harm."""
+
+_WHOLE, _WORD, _TEXT = r"\d{1,9}", r"[\w?-]{1,40}", r"[^\0]*"
+_REAL = r"[-+]?(?:\d{1,25}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][-+]?\d{1,3})?"
+_VECTOR = rf"(?:\( ?{_REAL}(?: ?, ?{_REAL}){{2}} ?\)|none)"
+
+
+def _times(count: int, form: str) -> str:
+    return rf"{form}(?:[ \t]+{form}){{{count - 1}}}"
+
+
+def _meta_forms(axes: int) -> dict[str, str]:
+    """What a value looks like, for everything that MetaIO reads; other fields are text to it."""
+    truth = "True|False|true|false|1|0"
+    by_axis = dict.fromkeys(("Offset", "Position", "Origin", "ElementSpacing", "ElementSize"), _times(axes, _REAL))
+    matrices = dict.fromkeys(("TransformMatrix", "Rotation", "Orientation"), _times(axes * axes, _REAL))
+    truths = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB", "CompressedData")
+    return by_axis | matrices | dict.fromkeys(truths, truth) | {
+        "ObjectType": "Image",
+        "BinaryData": "True|true|1",
+        "NDims": "[234]",
+        "DimSize": _times(axes, _WHOLE),
+        "ElementType": "|".join(_META_BYTES),
+        "ElementNumberOfChannels": _WHOLE,
+        "CompressedDataSize": r"\d{1,18}",
+        "CompressionLevel": _WHOLE,
+        "HeaderSize": "0",
+        "AnatomicalOrientation": r"[A-Z?]{2,4}",
+        "ElementMin": _REAL,
+        "ElementMax": _REAL,
+        "Modality": _WORD,
+        "ObjectSubType": _WORD,
+        "SequenceID": _times(axes, _REAL),
+        "ID": f"-?{_WHOLE}",
+        "ParentID": f"-?{_WHOLE}",
+        "Color": _times(4, _REAL),
+        # ITK leaves these out of account: no harm with these values
+        "ElementToIntensityFunctionSlope": r"1(?:\.0*)?",
+        "ElementToIntensityFunctionOffset": r"-?0(?:\.0*)?",
+        "CenterOfRotation": _times(axes, r"-?0(?:\.0*)?"),
+        "DistanceUnits": r"mm|\?",
+    }  # fmt: skip
+
+
+_META_BYTES = {
+    "MET_CHAR": 1, "MET_UCHAR": 1, "MET_SHORT": 2, "MET_USHORT": 2, "MET_INT": 4, "MET_UINT": 4, "MET_LONG": 4,
+    "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_FLOAT": 4, "MET_DOUBLE": 8,
+}  # fmt: skip
+_NRRD_BYTES = {
+    "signed char": 1, "int8": 1, "int8_t": 1, "uchar": 1, "unsigned char": 1, "uint8": 1, "uint8_t": 1,
+    "short": 2, "short int": 2, "signed short": 2, "signed short int": 2, "int16": 2, "int16_t": 2,
+    "ushort": 2, "unsigned short": 2, "unsigned short int": 2, "uint16": 2, "uint16_t": 2,
+    "int": 4, "signed int": 4, "int32": 4, "int32_t": 4, "uint": 4, "unsigned int": 4, "uint32": 4, "uint32_t": 4,
+    "longlong": 8, "long long": 8, "int64": 8, "int64_t": 8, "ulonglong": 8, "unsigned long long": 8, "uint64": 8,
+    "uint64_t": 8, "float": 4, "double": 8,
+}  # fmt: skip
+
+
+def _nrrd_forms(axes: int) -> dict[str, str]:
+    """What a value looks like; a field that is not here is refused."""
+    words, quoted = _times(axes, _WORD), _times(axes, r'"[\w /.^-]{0,40}"')
+    number = f"(?:{_REAL}|[nN]a[nN])"
+    return {
+        "type": "|".join(_NRRD_BYTES),
+        "dimension": "[234]",
+        # ITK brings these to LPS, and takes every other space for it
+        "space": "left-posterior-superior|LPS|right-anterior-superior|RAS|left-anterior-superior|LAS",
+        "space directions": _times(axes, _VECTOR),
+        "space origin": _VECTOR,
+        "space units": _times(3, '"mm"'),
+        "measurement frame": _times(3, _VECTOR),
+        "sizes": _times(axes, _WHOLE),
+        "kinds": words,
+        "centers": words,
+        "centerings": words,
+        "labels": quoted,
+        "units": quoted,
+        "thicknesses": _times(axes, number),
+        "endian": "little|big",
+        "encoding": "raw|gzip|gz",
+        "content": _TEXT,
+        "number": _WHOLE,
+        "data file": _TEXT,
+    }
 
 
 def check_metaimage(path: Path) -> None:
-    """Refuse a MetaImage header that leaves something open or could mislead ITK.
+    """Refuse a MetaImage header that ITK must not see, or that leaves something open.
 
     Args:
         path: `.mha` or `.mhd`.
@@ -40,34 +113,27 @@ def check_metaimage(path: Path) -> None:
         FormError: with what is wrong.
     """
     fields: dict[str, str] = {}
-    for line in _lines(path):
-        match = _META_LINE.fullmatch(line)
-        if match is None:
-            raise FormError("its header is no MetaImage header")
-        _note(fields, match[1], match[2])
-        if match[1] == "ElementDataFile":
+    start = 0
+    for line, start in _lines(path):  # noqa: B007
+        name, value = _split(line, r"([^=:\s][^=:]{0,200}?)[ \t]*=[ \t]*([^\0]*)")
+        _note(fields, name, value)
+        if name == "ElementDataFile":
             break
-    axes = fields.get("NDims", "")
-    if axes not in ("2", "3", "4"):
-        raise FormError("its header states no usable NDims")
-    for name in ("DimSize", "ElementSpacing"):
-        if len(fields.get(name, "").split()) != int(axes):
-            raise FormError(f"its header states no usable {name}")
-    if not {"TransformMatrix", "Rotation", "Orientation"} & set(fields):
-        raise FormError(f"{_NO_PLACE}: no TransformMatrix")
-    if not {"Offset", "Position", "Origin"} & set(fields):
-        raise FormError(f"{_NO_PLACE}: no Offset")
-    for name, usual in _META_USUAL.items():
-        if not set(fields.get(name, usual[0]).split()) <= set(usual):
-            raise FormError(f"its header states an unusual {name}")
-    packed = fields.get("CompressedDataSize", "0")
-    if not _INTEGER.fullmatch(packed) or int(packed) > MAX_BYTES:
-        raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
-    _check_voxels(path, fields.get("ElementDataFile", ""), local=("LOCAL", "Local", "local"))
+    _check_forms(fields, _meta_forms(_axes(fields.get("NDims", ""))))
+    _check_stated(fields, "DimSize", "ElementType", "ElementSpacing", "BinaryData", "ElementDataFile")
+    for names in (("TransformMatrix", "Rotation", "Orientation"), ("Offset", "Position", "Origin")):
+        if not set(names) & set(fields):
+            raise FormError(f"{_NO_PLACE}: no {names[0]}")
+    packed = fields.get("CompressedData", "False").lower() in ("true", "1")
+    channels = int(fields.get("ElementNumberOfChannels", "1"))
+    needed = _product(fields["DimSize"]) * _META_BYTES[fields["ElementType"]] * channels
+    _check_size(needed)
+    stored = int(fields.get("CompressedDataSize", "1")) if packed else needed
+    _check_voxels(path, start, fields["ElementDataFile"], stored, local=("LOCAL", "Local", "local"))
 
 
 def check_nrrd(path: Path) -> None:
-    """Refuse an NRRD header that leaves something open or could mislead ITK.
+    """Refuse an NRRD header that ITK must not see, or that leaves something open.
 
     Args:
         path: `.nrrd` or `.nhdr`.
@@ -75,63 +141,105 @@ def check_nrrd(path: Path) -> None:
     Raises:
         FormError: with what is wrong.
     """
-    lines = iter(_lines(path))
-    if not re.fullmatch("NRRD000[1-5]", next(lines, "")):
-        raise FormError("it is no NRRD file")
     fields: dict[str, str] = {}
-    for line in lines:
+    lines = _lines(path)
+    first, start = next(lines, ("", 0))
+    if not re.fullmatch("NRRD000[1-5]", first):
+        raise FormError("it is no NRRD file")
+    for line, start in lines:  # noqa: B007
         if not line:
             break
-        if line.startswith("#") or ":=" in line:
-            continue
-        match = _NRRD_FIELD.fullmatch(line)
-        if match is None:
-            raise FormError("its header is no NRRD header")
-        _note(fields, match[1].lower().replace("datafile", "data file"), match[2])
+        if not line.startswith("#") and ":=" not in line:
+            name, value = _split(line, r"([A-Za-z ]{1,40}): ([^\0]*)")
+            _note(fields, name.replace("datafile", "data file"), value)
+    forms = _nrrd_forms(_axes(fields.get("dimension", "")))
+    if unknown := set(fields) - set(forms):
+        raise FormError(f"its header has {len(unknown)} fields that are not known")
+    _check_forms(fields, forms)
+    _check_stated(fields, "type", "sizes", "encoding")
     for name in ("space", "space directions", "space origin"):
         if name not in fields:
             raise FormError(f"{_NO_PLACE}: no {name}")
-    if fields["space"].strip().lower() not in _NRRD_SPACES:
-        raise FormError(f"{_NO_PLACE}: its space is neither LPS nor RAS")
-    if set(fields.get("space units", "mm").replace('"', " ").split()) != {"mm"}:
-        raise FormError("its unit of length is not the millimetre")
-    _check_voxels(path, fields.get("data file", "LOCAL"), local=("LOCAL",))
+    needed = _product(fields["sizes"]) * _NRRD_BYTES[fields["type"]]
+    _check_size(needed)
+    stored = needed if fields["encoding"] == "raw" else 1
+    _check_voxels(path, start, fields.get("data file", "LOCAL"), stored, local=("LOCAL",))
 
 
-def _lines(path: Path) -> Iterable[str]:
+def _lines(path: Path) -> Iterator[tuple[str, int]]:
+    """Each line of the header, and where the next one begins."""
     with path.open("rb") as file:
-        start = file.read(_LONGEST)
-    if not start:
+        content = file.read(_LONGEST)
+    if not content:
         raise FormError("an empty file")
-    lines = start.split(b"\n")
-    if len(start) == _LONGEST:
-        lines.pop()  # perhaps cut
-    return (line.removesuffix(b"\r").decode("latin-1") for line in lines)
+    position = 0
+    while position < len(content):
+        end = content.find(b"\n", position)
+        end = len(content) if end < 0 else end
+        line = content[position:end].removesuffix(b"\r").decode("latin-1")
+        position = end + 1
+        if len(line) > _LONGEST_LINE or not line.replace("\t", " ").isprintable():
+            raise FormError("its header is no text of short lines")
+        yield line, position
+
+
+def _split(line: str, form: str) -> tuple[str, str]:
+    match = re.fullmatch(form, line)
+    if match is None:
+        raise FormError("a line of its header has another form than its format demands")
+    return match[1], match[2].strip()
 
 
 def _note(fields: dict[str, str], name: str, value: str) -> None:
     if name in fields:
         raise FormError("its header states one thing twice")
-    fields[name] = value.strip()
+    fields[name] = value
 
 
-def _check_voxels(path: Path, name: str, *, local: tuple[str, ...]) -> None:
-    """The voxels lie in the file itself, or in one regular file beside it."""
-    if not name:
-        raise FormError("its header does not say where its voxels are")
+def _axes(stated: str) -> int:
+    if stated not in ("2", "3", "4"):
+        raise FormError("it has no 2, 3 or 4 axes")
+    return int(stated)
+
+
+def _check_forms(fields: Mapping[str, str], forms: Mapping[str, str]) -> None:
+    for name, value in fields.items():
+        if name in forms and not re.fullmatch(forms[name], value, re.ASCII):
+            raise FormError(f"its header states an unusable or unusual {name}")
+
+
+def _check_stated(fields: Mapping[str, str], *names: str) -> None:
+    for name in names:
+        if name not in fields:
+            raise FormError(f"its header states no {name}")
+
+
+def _product(sizes: str) -> int:
+    return math.prod(map(int, sizes.split()))
+
+
+def _check_size(needed: int) -> None:
+    if needed < 1:
+        raise FormError("an axis without voxels")
+    if needed > MAX_BYTES:
+        raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
+
+
+def _check_voxels(path: Path, start: int, name: str, stored: int, *, local: tuple[str, ...]) -> None:
+    """The voxels lie in the file itself, or whole in one regular file beside it."""
     if name.startswith("LIST") or "%" in name:
         raise FormError("its voxels are in several files")
-    if name in local:
-        voxels = path
-    elif name in (".", "..") or re.search(r"[/\\:\0]", name):
-        raise FormError("its header names voxels outside its own folder")
-    else:
-        voxels = path.with_name(name)
+    if name not in local:
+        if name in ("", ".", "..") or re.search(r"[/\\:]", name):
+            raise FormError("its header names voxels outside its own folder")
+        path, start = path.with_name(name), 0
     try:
-        status = voxels.stat()
+        status = path.stat()
     except OSError:
         raise FormError("the file with its voxels is missing") from None
     if not stat.S_ISREG(status.st_mode):
         raise FormError("its voxels are in no regular file")
     if status.st_size > MAX_BYTES + _LONGEST:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
+    if status.st_size < start + stored:
+        raise FormError("its voxels are cut short")

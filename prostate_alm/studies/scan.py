@@ -6,6 +6,7 @@ the images of a series share most of their values, each distinct value is conver
 """
 
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -22,12 +23,13 @@ _CHUNK = 1 << 15
 _PIXELS = 0x7FE00000
 _LONGEST_VALUE = 1 << 20
 _CHARSET, _SYNTAX = 0x00080005, 0x00020010
-_ITEM, _ITEM_END, _SEQUENCE_END, _UNDEFINED = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0xFFFFFFFF
-_LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
-_SHORT = frozenset(
-    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
-     b"ST", b"TM", b"UI", b"UL", b"US")
-)  # fmt: skip
+_DELIMITERS, _ITEM_END, _UNDEFINED = 0xFFFE, 0xFFFEE00D, 0xFFFFFFFF
+_ITEM, _SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
+"""Group and element of little endian, read as one number."""
+_LONG = {vr.encode(): vr for vr in "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()}
+_SHORT = {vr.encode(): vr for vr in "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()}
+_EXPLICIT, _LENGTH = struct.Struct("<HH2sH").unpack_from, struct.Struct("<L").unpack_from
+_ITEM_HEAD = struct.Struct("<LL").unpack
 _DEEPEST = 16
 
 
@@ -74,12 +76,12 @@ def parse(path: Path, tags: frozenset[int]) -> Dataset:
 
 
 class _Window:
-    """Bytes of a file by their offset, read in pieces as the scan moves on."""
+    """A stretch of a file's bytes that moves on with the scan."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._start = 0
-        self._bytes = file.read(_CHUNK)
+        self.start = 0
+        self.bytes = file.read(_CHUNK)
 
     def at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes.
@@ -87,19 +89,19 @@ class _Window:
         Raises:
             _UnusualError: if the file ends before.
         """
-        begin = offset - self._start
-        if begin < 0 or begin + length > len(self._bytes):
-            self._file.seek(offset)
-            self._start, begin = offset, 0
-            self._bytes = self._file.read(max(_CHUNK, length))
-        piece = self._bytes[begin : begin + length]
+        begin = offset - self.start
+        if begin < 0 or begin + length > len(self.bytes):
+            begin = self.move(offset, length)
+        piece = self.bytes[begin : begin + length]
         if len(piece) < length:
             raise _UnusualError("the file ends within an element")
         return piece
 
-    def ended(self, offset: int) -> bool:
-        """True if nothing stands at this offset."""
-        return not self._bytes[offset - self._start :] and not self._file.read(1)
+    def move(self, offset: int, length: int = 0) -> int:
+        """Begin the window at an offset; returns where that stands in it, 0."""
+        self._file.seek(offset)
+        self.start, self.bytes = offset, self._file.read(max(_CHUNK, length))
+        return 0
 
 
 def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
@@ -107,10 +109,11 @@ def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
         raise _UnusualError("no preamble")
     meta: dict[int, tuple[str | None, bytes]] = {}
     offset = _PREAMBLE
-    while window.at(offset, 2) == b"\x02\x00":
-        tag, vr, length, offset = _element(window, offset, implicit=False)
-        meta[tag] = vr, window.at(offset, length)
-        offset += length
+    for tag, vr, length, value in _elements(window, offset, implicit=False):
+        if tag >> 16 != 2:
+            break
+        meta[tag] = vr, window.at(value, length)
+        offset = value + length
     syntax = meta[_SYNTAX][1].rstrip(b"\0 ").decode("ascii")
     if syntax == DeflatedExplicitVRLittleEndian:
         raise DeflatedError("deflated")
@@ -118,35 +121,41 @@ def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
         raise _UnusualError("big endian")
     implicit = syntax == ImplicitVRLittleEndian
     found: dict[int, tuple[str | None, bytes]] = {}
-    while not window.ended(offset):
-        tag, vr, length, offset = _element(window, offset, implicit)
+    for tag, vr, length, value in _elements(window, offset, implicit):
         if tag >= _PIXELS:
             break
-        if length == _UNDEFINED:
-            offset = _after_sequence(window, offset, implicit, depth=1)
-        else:
-            if tag in tags:
-                if vr == "SQ" or length > _LONGEST_VALUE:
-                    raise _UnusualError("a sequence or a very long value")
-                found[tag] = vr, window.at(offset, length)
-            offset += length
+        if tag in tags:
+            if length > _LONGEST_VALUE or vr == "SQ":  # undefined lengths are the longest
+                raise _UnusualError("a sequence or a very long value")
+            found[tag] = vr, window.at(value, length)
     return _dataset(found, meta, implicit)
 
 
-def _element(window: _Window, offset: int, implicit: bool) -> tuple[int, str | None, int, int]:
-    """Tag, VR, length of the value and where it begins (PS3.5 7.1.2 and 7.1.3)."""
-    start = window.at(offset, 8)
-    group, number, length = struct.unpack("<HHL", start)
-    tag = group << 16 | number
-    if implicit or group == 0xFFFE:
-        return tag, None, length, offset + 8
-    vr = start[4:6]
-    if vr in _SHORT:
-        return tag, vr.decode("ascii"), length >> 16, offset + 8
-    if vr in _LONG:
-        (length,) = struct.unpack("<L", window.at(offset + 8, 4))
-        return tag, vr.decode("ascii"), length, offset + 12
-    raise _UnusualError("no value representation")
+def _elements(
+    window: _Window, offset: int, implicit: bool, depth: int = 0
+) -> Iterator[tuple[int, str | None, int, int]]:
+    """Tag, VR, length of the value and where it begins, one element after the other (PS3.5 7.1.2 and 7.1.3)."""
+    while True:
+        index = offset - window.start
+        if not 0 <= index <= len(window.bytes) - 12:
+            index = window.move(offset)
+            if not window.bytes:
+                return
+        group, number, vr, length = _EXPLICIT(window.bytes, index)
+        value = offset + 8
+        name = None
+        if implicit or group == _DELIMITERS:
+            (length,) = _LENGTH(window.bytes, index + 4)
+        elif vr in _SHORT:
+            name = _SHORT[vr]
+        elif vr in _LONG:
+            name = _LONG[vr]
+            (length,) = _LENGTH(window.bytes, index + 8)
+            value += 4
+        else:
+            raise _UnusualError("no value representation")
+        yield group << 16 | number, name, length, value
+        offset = value + length if length != _UNDEFINED else _after_sequence(window, value, implicit, depth + 1)
 
 
 def _after_sequence(window: _Window, offset: int, implicit: bool, depth: int) -> int:
@@ -154,20 +163,20 @@ def _after_sequence(window: _Window, offset: int, implicit: bool, depth: int) ->
     if depth > _DEEPEST:
         raise _UnusualError("sequences within sequences")
     while True:
-        tag, _, length, offset = _element(window, offset, implicit=True)
+        tag, length = _ITEM_HEAD(window.at(offset, 8))
+        offset += 8
         if tag == _SEQUENCE_END:
             return offset
         if tag != _ITEM:
             raise _UnusualError("no item")
-        offset = _after_item(window, offset, implicit, depth) if length == _UNDEFINED else offset + length
+        offset = offset + length if length != _UNDEFINED else _after_item(window, offset, implicit, depth)
 
 
 def _after_item(window: _Window, offset: int, implicit: bool, depth: int) -> int:
-    while True:
-        tag, _, length, offset = _element(window, offset, implicit)
+    for tag, _, _, value in _elements(window, offset, implicit, depth):
         if tag == _ITEM_END:
-            return offset
-        offset = _after_sequence(window, offset, implicit, depth + 1) if length == _UNDEFINED else offset + length
+            return value
+    raise _UnusualError("an item without an end")
 
 
 def _dataset(

@@ -60,6 +60,8 @@ def voxels(path: Path) -> np.ndarray:
     content = _read(path, start + count * kind.itemsize + 1)  # one more: gzip compares its checksum at the end
     if len(content) < start + count * kind.itemsize:
         raise FormError("its voxels are cut short")
+    if len(content) > start + count * kind.itemsize:
+        raise FormError("it holds more than its header announces")
     stored = np.frombuffer(content, kind, count, start).reshape(shape, order="F")
     slope, intercept = header.get_slope_inter()
     if slope is None or (slope == 1 and not intercept):
@@ -107,20 +109,21 @@ def _affine(header: Any, sizes: list[int]) -> np.ndarray:
     affine = qform if sform is None else sform
     if affine is None:
         raise FormError("it does not say how it lies in the patient: neither sform nor qform is set")
+    if not all(np.isfinite(stated).all() for stated in (sform, qform) if stated is not None):
+        raise FormError("it does not say how it lies in the patient: its sform or qform holds no numbers")
     unit = int(header["xyzt_units"]) & 7
     if unit not in _MILLIMETRES:
         raise FormError(f"its unit of length has the unknown code {unit}")
-    to_mm = np.diag([_MILLIMETRES[unit]] * 3 + [1.0])
     if sform is not None and qform is not None:
-        _check_same(to_mm @ sform, to_mm @ qform, sizes)
-    return to_mm @ affine
+        _check_same(sform, qform, sizes, _MILLIMETRES[unit])
+    return np.diag([_MILLIMETRES[unit]] * 3 + [1.0]) @ affine
 
 
-def _check_same(sform: np.ndarray, qform: np.ndarray, sizes: list[int]) -> None:
+def _check_same(sform: np.ndarray, qform: np.ndarray, sizes: list[int], unit_mm: float) -> None:
     """Registration moves the one and keeps the other: then nobody can say which one is the scanner's."""
     ends = [(0, size - 1) for size in (*sizes, 1, 1, 1)[:3]]
     corners = np.array([(x, y, z, 1) for x in ends[0] for y in ends[1] for z in ends[2]]).T
-    apart = float(np.abs((sform - qform) @ corners).max())
+    apart = float(np.abs((sform - qform) @ corners).max()) * unit_mm
     if not apart <= _SAME_PLACE_MM:
         raise FormError(f"its sform and its qform differ by {apart:.1f} mm")
 

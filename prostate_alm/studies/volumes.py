@@ -87,7 +87,7 @@ def read_volume(stack: Stack) -> Volume:
     Raises:
         ReadingError: if an image cannot be decoded; the message names series and transfer syntax.
     """
-    voxels = np.empty(stack.grid.shape, np.float32)
+    voxels = np.empty(stack.grid.shape, np.float32, order="F")  # as planes come, and as NIfTI stores them
     pixels = PixelReader()
     for index, images in enumerate(stack.slices):
         planes = [pixels.read(image) for image in images]

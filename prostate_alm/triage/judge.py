@@ -147,7 +147,7 @@ class Judge:
         with tempfile.TemporaryDirectory(prefix="prostate-alm-") as folder:
             images = {}
             for name in self.predictor.required_images:
-                images[name] = Path(folder) / f"{name}.nii.gz"
+                images[name] = Path(folder) / f"{name}.nii"
                 reading.volumes[name].save(images[name])
             image = self.predictor.image(images)
         findings.logit = float(self.predictor.logit(image))

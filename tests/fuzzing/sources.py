@@ -1,0 +1,91 @@
+"""The studies that are mutated: real ones, phantoms that are decided on, and small ones in every encoding."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dicom_factory
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
+
+from prostate_alm.phantom import DIALECTS, StudyPlan, write_study
+
+ENCODINGS = {
+    "explicit": None,
+    "implicit": ImplicitVRLittleEndian,
+    "big-endian": ExplicitVRBigEndian,
+    "rle": RLELossless,
+    "jpeg-ls": JPEGLSLossless,
+}
+_PROSTATEX = ("4.000000-t2tsetra-00702", "6.000000-ep2ddifftraDYNDIST-69284")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder to be mutated.
+
+    Args:
+        name: as the table prints it.
+        folder: its own copy, on the disk where mutations are made, so that links do instead of copies.
+        weight: how often it is taken.
+        harmonise: read with the mono-exponential fit.
+        decode: decode every image, also those that no selection would take.
+    """
+
+    name: str
+    folder: Path
+    weight: float
+    harmonise: bool = False
+    decode: bool = False
+
+
+def small_sources(work: Path) -> Iterator[Source]:
+    """Tiny complete studies, one per transfer syntax."""
+    for name, syntax in ENCODINGS.items():
+        folder = work / f"small-{name}"
+        if not folder.exists():
+            made = dicom_factory.study(name)
+            for image in (image for images in made.values() for image in images):
+                if syntax is not None:
+                    _recode(image, syntax)
+            dicom_factory.save(made, folder)
+        yield Source(folder.name, folder, 3)
+
+
+def _recode(image: dicom_factory.Dataset, syntax: UID) -> None:
+    if syntax.is_compressed:
+        image.compress(syntax, generate_instance_uid=False)
+        return
+    image.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_little_endian:
+        image.PixelData = image.pixel_array.astype(">u2").tobytes()
+
+
+def phantom_sources(work: Path) -> Iterator[Source]:
+    """One phantom per dialect, ready as it is."""
+    for name in sorted(DIALECTS):
+        folder = work / f"phantom-{name}"
+        write_study(folder, StudyPlan(index=1, label=1, dialect=name, seed=20), scratch=work / "scratch")
+        yield Source(folder.name, folder, 1.5)
+
+
+def real_sources(work: Path, mri: Path) -> Iterator[Source]:
+    """T2 and diffusion of PROSTATEx-0000, its NIfTI files, every vendor's folder and every odd one."""
+    yield Source("prostatex", _copy([mri / "prostatex-0000/dicom" / name for name in _PROSTATEX], work), 8, True)
+    yield Source("nifti", _copy([mri / "prostatex-0000/nifti"], work, "nifti"), 2, True)
+    for folder in sorted((mri / "vendors").iterdir()):
+        yield Source(folder.name, _copy([folder], work, folder.name), 2, True)
+    noise = mri / "odd" / "conversions-noise-pixels"
+    for folder in [*sorted(noise.iterdir()), *sorted((mri / "odd").iterdir())]:
+        if folder.is_dir() and folder != noise:
+            name = f"{folder.parent.name}-{folder.name}" if folder.parent == noise else folder.name
+            yield Source(name, _copy([folder], work, name), 1, True, decode=True)
+
+
+def _copy(folders: list[Path], work: Path, name: str = "prostatex") -> Path:
+    target = work / name
+    if not target.exists():
+        for folder in folders:
+            place = target / folder.name if len(folders) > 1 else target
+            shutil.copytree(folder, place, copy_function=shutil.copyfile)
+    return target
