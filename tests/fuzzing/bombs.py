@@ -2,8 +2,9 @@
 
 import struct
 import zlib
+from pathlib import Path
 
-from fuzzing.bytes_ import header_bytes
+from fuzzing.contents import header_bytes
 from fuzzing.case import Case, NotApplicableError
 
 _MEBI = 1 << 20
@@ -11,7 +12,7 @@ _SEQUENCE = b"\x08\x00\x40\x11"  # (0008,1140), before everything that is read b
 _ITEM, _ITEM_END, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0"
 
 
-def _after_meta(case: Case) -> tuple[bytes, int, bool]:
+def _after_meta(case: Case) -> tuple[Path, bytes, int, bool]:
     """An explicit or implicit little-endian file, and where its data set begins."""
     path = case.image()
     content = path.read_bytes()
@@ -21,17 +22,16 @@ def _after_meta(case: Case) -> tuple[bytes, int, bool]:
     if content[128:132] != b"DICM" or length is None or syntax.endswith(".2.2") or syntax.endswith(".99"):
         raise NotApplicableError
     case.note = path.name
-    case.chosen = path  # type: ignore[attr-defined]
-    return content, 144 + int(length), syntax == "1.2.840.10008.1.2"
+    return path, content, 144 + int(length), syntax == "1.2.840.10008.1.2"
 
 
 def _put_in(case: Case, make) -> None:
     """Put bytes where group 0008 ends, so that the order of the elements holds."""
-    content, begin, implicit = _after_meta(case)
+    path, content, begin, implicit = _after_meta(case)
     at = content.find(b"\x10\x00\x10\x00", begin)  # PatientName
     if at < 0:
         raise NotApplicableError
-    case.put(case.chosen, content[:at] + make(implicit) + content[at:])  # type: ignore[attr-defined]
+    case.put(path, content[:at] + make(implicit) + content[at:])
 
 
 def _sequence(implicit: bool, length: int = 0xFFFFFFFF) -> bytes:
@@ -95,7 +95,9 @@ def many_elements(case: Case) -> None:
 
 def many_values(case: Case) -> None:
     """A text of a million values where a few are expected."""
-    tag = case.random.choice((b"\x08\x00\x08\x00CS", b"\x18\x00\x20\x00CS", b"\x20\x00\x32\x00DS", b"\x43\x00\x39\x10IS"))
+    tag = case.random.choice(
+        (b"\x08\x00\x08\x00CS", b"\x18\x00\x20\x00CS", b"\x20\x00\x32\x00DS", b"\x43\x00\x39\x10IS")
+    )
     values = case.random.choice((b"1\\", b"\\", b"A\\")) * case.random.choice((30_000, 500_000))
     path = case.image()
     content = path.read_bytes()
@@ -103,7 +105,9 @@ def many_values(case: Case) -> None:
     if at < 0:
         raise NotApplicableError
     length = int.from_bytes(content[at + 6 : at + 8], "little")
-    head = tag[:4] + (tag[4:] + struct.pack("<H", 60_000) if len(values) <= 60_000 else b"UN\0\0" + struct.pack("<L", len(values)))
+    head = tag[:4] + (
+        tag[4:] + struct.pack("<H", 60_000) if len(values) <= 60_000 else b"UN\0\0" + struct.pack("<L", len(values))
+    )
     case.put(path, content[:at] + head + values[: max(60_000, len(values))].ljust(60_000) + content[at + 8 + length :])
 
 
@@ -111,12 +115,17 @@ def long_value(case: Case) -> None:
     """A private element of many megabytes, or one that only says so."""
     size = case.random.choice((1, 20, 100)) * _MEBI
     there = case.random.choice((0, size))
-    _put_in(case, lambda implicit: b"\x09\x00\x10\x10" + (b"" if implicit else b"UN\0\0") + struct.pack("<L", size) + bytes(there))
+    _put_in(
+        case,
+        lambda implicit: (
+            b"\x09\x00\x10\x10" + (b"" if implicit else b"UN\0\0") + struct.pack("<L", size) + bytes(there)
+        ),
+    )
 
 
 def deflated(case: Case) -> None:
     """The data set deflated, by the standard; followed by a great many zeros or not."""
-    content, begin, _ = _after_meta(case)
+    path, content, begin, _ = _after_meta(case)
     meta = content[132:begin]
     at = meta.find(b"\x02\x00\x10\x00UI")
     length = int.from_bytes(meta[at + 6 : at + 8], "little")
@@ -124,7 +133,7 @@ def deflated(case: Case) -> None:
     meta = meta[: at + 6] + struct.pack("<H", len(name)) + name + meta[at + 8 + length :]
     body = content[begin:] + bytes(case.random.choice((0, 300 * _MEBI)))
     packer = zlib.compressobj(1, wbits=-15)
-    case.put(case.chosen, content[:132] + meta + packer.compress(body) + packer.flush())  # type: ignore[attr-defined]
+    case.put(path, content[:132] + meta + packer.compress(body) + packer.flush())
 
 
 def more_frames_than_pixels(case: Case) -> None:
@@ -140,19 +149,18 @@ _MARKERS = {b"\xff\x51": 8, b"\xff\xf7": 5, b"\xff\xc0": 5, b"\xff\xc1": 5, b"\x
 """J2K SIZ, JPEG-LS SOF55 and JPEG SOF, and how far behind the marker the size stands."""
 
 
-def _codestream(case: Case) -> tuple[bytes, int]:
+def _codestream(case: Case) -> tuple[Path, bytes, int]:
     path = case.image()
     content = path.read_bytes()
     syntax = str(case.dataset(path).file_meta.get("TransferSyntaxUID", ""))
     if ".1.2.4." not in syntax and not syntax.endswith(".1.2.5"):
         raise NotApplicableError
-    case.chosen = path  # type: ignore[attr-defined]
     case.note = path.name
-    return content, header_bytes(content)
+    return path, content, header_bytes(content)
 
 
 def codestream_of_another_size(case: Case) -> None:
-    content, begin = _codestream(case)
+    path, content, begin = _codestream(case)
     found = [(at, behind) for marker, behind in _MARKERS.items() if (at := content.find(marker, begin)) > 0]
     if not found:
         raise NotApplicableError
@@ -167,33 +175,33 @@ def codestream_of_another_size(case: Case) -> None:
             spoilt[at + 6 : at + 14] = struct.pack(">LL", large, large)
     else:
         spoilt[at + 5 : at + 9] = struct.pack(">HH", size, case.random.choice((size, 65_535)))
-    case.put(case.chosen, bytes(spoilt))  # type: ignore[attr-defined]
+    case.put(path, bytes(spoilt))
 
 
 def codestream_of_more_components(case: Case) -> None:
-    content, begin = _codestream(case)
+    path, content, begin = _codestream(case)
     spoilt = bytearray(content)
     at = max(content.find(marker, begin) for marker in _MARKERS)
     if at < 0:
         raise NotApplicableError
     offset = 38 if content[at : at + 2] == b"\xff\x51" else 9
     spoilt[at + offset : at + offset + 2] = case.random.choice((b"\x00\x03", b"\xff\xff", b"\x40\x00", b"\x00\x00"))
-    case.put(case.chosen, bytes(spoilt))  # type: ignore[attr-defined]
+    case.put(path, bytes(spoilt))
 
 
 def spoilt_codestream(case: Case) -> None:
-    content, begin = _codestream(case)
+    path, content, begin = _codestream(case)
     spoilt = bytearray(content)
     for _ in range(case.random.choice((1, 1, 2, 10, 200))):
         spoilt[case.random.randrange(begin, min(len(spoilt), begin + case.random.choice((80, 10**9))))] = (
             case.random.randrange(256)
         )
-    case.put(case.chosen, bytes(spoilt))  # type: ignore[attr-defined]
+    case.put(path, bytes(spoilt))
 
 
 def largest_image_in_a_codestream(case: Case) -> None:
     """Header and codestream agree: a small file that says it is a large picture."""
-    content, begin = _codestream(case)
+    path, content, begin = _codestream(case)
     spoilt = bytearray(content)
     side = case.random.choice((4096, 16_000, 20_000, 65_000))
     for marker, behind in _MARKERS.items():
@@ -206,13 +214,13 @@ def largest_image_in_a_codestream(case: Case) -> None:
     for tag in (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x11\x00US\x02\x00"):
         if (at := content.find(tag)) > 0:
             spoilt[at + 8 : at + 10] = struct.pack("<H", side)
-    case.put(case.chosen, bytes(spoilt))  # type: ignore[attr-defined]
+    case.put(path, bytes(spoilt))
     case.note += f" {side}"
 
 
 def spoilt_fragments(case: Case) -> None:
     """The items that hold the codestreams: lengths, offset table, delimiter."""
-    content, begin = _codestream(case)
+    path, content, begin = _codestream(case)
     places = []
     at = content.find(_ITEM, begin)
     while 0 < at and len(places) < 50:
@@ -233,7 +241,7 @@ def spoilt_fragments(case: Case) -> None:
         spoilt[at:at] = spoilt[at : at + 8 + length]
     else:
         spoilt = spoilt[:-8]
-    case.put(case.chosen, bytes(spoilt))  # type: ignore[attr-defined]
+    case.put(path, bytes(spoilt))
     case.note += f" {what}"
 
 

@@ -31,10 +31,10 @@ class Case:
     random: random.Random
     note: str = ""
     root: Path = field(init=False)
+    folder: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.folder = self.work / "study"
-        self.root = self.folder
+        self.root = self.folder = self.work / "study"
         shutil.copytree(self.source, self.folder, copy_function=os.link)
         self.files = sorted(path for path in self.folder.rglob("*") if path.is_file())
 

@@ -46,7 +46,9 @@ def spots(path: Path) -> list[Spot]:
             raw = part.get_item(tag)
             if isinstance(raw, RawDataElement) and raw.length != 0xFFFFFFFF and raw.value_tell:
                 header = 12 if raw.VR in _LONG and not raw.is_implicit_VR else 8
-                found.append(Spot(int(tag), raw.VR, raw.value_tell - header, raw.value_tell, raw.value_tell + raw.length))
+                found.append(
+                    Spot(int(tag), raw.VR, raw.value_tell - header, raw.value_tell, raw.value_tell + raw.length)
+                )
     if not found:
         raise NotApplicableError
     return found
@@ -64,7 +66,9 @@ def _with(content: bytes, spot: Spot, value: bytes, case: Case, path: Path) -> b
     """The file with another value in an element."""
     value += b" " * (len(value) % 2)
     head = bytearray(content[spot.start : spot.value])
-    order = ">" if content[spot.start : spot.start + 2] == struct.pack(">H", spot.tag >> 16) and spot.tag >> 16 > 2 else "<"
+    order = (
+        ">" if content[spot.start : spot.start + 2] == struct.pack(">H", spot.tag >> 16) and spot.tag >> 16 > 2 else "<"
+    )
     if spot.value - spot.start == 8 and spot.vr is not None and head[4:6] == spot.vr.encode():
         if len(value) > 0xFFFE:
             value = value[:0xFFFE]

@@ -16,7 +16,17 @@ _SYNTAXES = (
     "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.201",
     "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.102", "1.2.3", "", "not a uid", "1.2.840.10008.5.1.4.1.1.4",
 )  # fmt: skip
-_CHARSETS = ("ISO_IR 192", "ISO 2022 IR 87", "\\ISO 2022 IR 149", "GB18030", "ISO_IR 999", "", "utf8", "\\" * 50, "ISO_IR 13")
+_CHARSETS = (
+    "ISO_IR 192",
+    "ISO 2022 IR 87",
+    "\\ISO 2022 IR 149",
+    "GB18030",
+    "ISO_IR 999",
+    "",
+    "utf8",
+    "\\" * 50,
+    "ISO_IR 13",
+)
 
 
 def _elements(dataset: Dataset, depth: int = 0) -> Iterator[tuple[Dataset, DataElement]]:

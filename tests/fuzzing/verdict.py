@@ -46,9 +46,7 @@ def _lost(known: dict[str, StudyPrint], after: Reading) -> list[Verdict]:
     return [Verdict(LOST, "a study vanished without a reason") for key in known if key not in found and not new]
 
 
-def _of_study(
-    base: StudyPrint | None, study: StudyPrint, known: dict[str, StudyPrint], allowed: Allowance
-) -> Verdict:
+def _of_study(base: StudyPrint | None, study: StudyPrint, known: dict[str, StudyPrint], allowed: Allowance) -> Verdict:
     everything = " ".join((*study.problems, *study.said))
     if "MemoryError" in everything:
         return Verdict(MEMORY, "a reason says MemoryError")
@@ -130,7 +128,9 @@ def _start(base: VolumePrint, volume: VolumePrint) -> int:
     if base.shape[:2] != volume.shape[:2] or lost < 0 or lost * thickness > _LOSS_MM + CORNER_MM:
         return -1
     count = len(volume.slices)
-    matches = [sum(a == b for a, b in zip(base.slices[i : i + count], volume.slices, strict=True)) for i in range(lost + 1)]
+    matches = [
+        sum(a == b for a, b in zip(base.slices[i : i + count], volume.slices, strict=True)) for i in range(lost + 1)
+    ]
     return int(np.argmax(matches))
 
 

@@ -159,7 +159,9 @@ def doubled_member(case: Case) -> None:
     path = case.random.choice(case.files)
     name = path.relative_to(case.folder).as_posix()
     with _pack(case) as archive:
-        archive.writestr(_raw(case.random.choice((name, f"./{name}", name.replace("/", "\\"), f"{name}/x"))), b"another")
+        archive.writestr(
+            _raw(case.random.choice((name, f"./{name}", name.replace("/", "\\"), f"{name}/x"))), b"another"
+        )
 
 
 def zip_in_a_zip(case: Case) -> None:

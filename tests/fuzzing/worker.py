@@ -1,0 +1,160 @@
+"""One process that mutates and reads: bounded in memory, silent, and free to die."""
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from fuzzing import mutations, verdict
+from fuzzing.case import Case, NotApplicableError
+from fuzzing.oracle import Allowance, allowance
+from fuzzing.prints import Reading, read
+from fuzzing.sources import Source
+from fuzzing.zips import ESCAPED
+from prostate_alm.errors import UserError
+from prostate_alm.studies.archives import opened
+from prostate_alm.studies.geometry import ReadingError
+from prostate_alm.studies.headers import Skipped
+from prostate_alm.studies.instances import read_headers
+from prostate_alm.studies.pixels import PixelReader
+
+MEMORY_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one mutation."""
+
+    seed: int
+    kind: str
+    source: str
+    outcome: str
+    detail: str = ""
+    note: str = ""
+    seconds: float = 0.0
+    peak_mib: float = 0.0
+    decision_possible: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def work(connection: Connection, folder: Path, sources: Sequence[Source], baselines: dict[str, Reading]) -> None:
+    """Take seeds until there is none: answer each with its kind when it is built, then with its outcome."""
+    _confine(folder)
+    while (seed := connection.recv()) is not None:
+        connection.send(run(seed, folder, sources, baselines, connection.send))
+
+
+def _confine(folder: Path) -> None:
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)  # decoders talk
+    tempfile.tempdir = str(folder / "temporary")
+    (folder / "temporary").mkdir(parents=True, exist_ok=True)
+    limit = int(_status("VmSize") * 1024 + MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _status(name: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return float(line.split()[1])
+    return 0.0
+
+
+def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str, Reading], tell=None) -> Outcome:
+    """Build, read and judge one mutation."""
+    place = folder / "case"
+    _remove(place)
+    kind, source, case, allowed = _build(seed, place, sources)
+    if tell is not None:
+        tell((kind, source.name))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before, start = _status("VmRSS"), time.perf_counter()
+    reading: Reading | None = None
+    try:
+        with opened(case.root) as root:
+            reading = read(root, source.harmonise)
+            if source.decode:
+                _decode(root)
+        found = verdict.judge(baselines[source.name], reading, allowed)
+    except UserError as error:
+        found = verdict.Verdict(verdict.REASON, str(error))
+    except MemoryError:
+        found = verdict.Verdict(verdict.MEMORY, _where())
+    except Exception:
+        found = verdict.Verdict(verdict.CRASH, _where())
+    seconds, peak = time.perf_counter() - start, (_status("VmHWM") - before) / 1024
+    if found.outcome in verdict.ALLOWED and (left := _left(folder, case)):
+        found = verdict.Verdict(verdict.LEFT, left)
+    ready = [study for study in (reading.studies if reading else ()) if study.ready]
+    return Outcome(
+        seed, kind, source.name, found.outcome, found.detail, case.note, seconds, peak, bool(ready),
+        tuple(problem for study in (reading.studies if reading else ()) for problem in study.problems),
+    )  # fmt: skip
+
+
+def _build(seed: int, place: Path, sources: Sequence[Source]) -> tuple[str, Source, Case, Allowance]:
+    generator, kind, order = mutations.draw(seed, sources)
+    while True:
+        for source in order:
+            _remove(place)
+            place.mkdir(parents=True)
+            case = Case(place, source.folder, tuple(other.folder for other in sources if other != source), generator)
+            try:
+                mutations.KINDS[kind](case)
+            except NotApplicableError:
+                continue
+            zipped = case.root != case.folder
+            return kind, source, case, Allowance() if zipped else allowance(source.folder, case.folder)
+        kind = generator.choice(sorted(mutations.KINDS))
+
+
+def _decode(root: Path) -> None:
+    """Every image of every file, chosen or not: pixels or a reason."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        images = read_headers(path)
+        if isinstance(images, Skipped):
+            continue
+        pixels = PixelReader()
+        for image in images[:20]:
+            with contextlib.suppress(ReadingError):
+                pixels.read(image)
+
+
+def _where() -> str:
+    error = sys.exc_info()[1]
+    frame = traceback.extract_tb(error.__traceback__)[-1] if error is not None else None
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if "prostate_alm" in f.filename] if error else []
+    last = ours[-1] if ours else frame
+    return f"{error!r:.200} in {Path(last.filename).name}:{last.lineno}" if last else repr(error)
+
+
+def _left(folder: Path, case: Case) -> str:
+    if any((folder / "temporary").iterdir()):
+        _remove(folder / "temporary")
+        (folder / "temporary").mkdir()
+        return "unpacked files were left behind"
+    if any(path.name == ESCAPED for path in (*folder.iterdir(), *case.work.iterdir())):
+        return "a file escaped from an archive"
+    return ""
+
+
+def _remove(place: Path) -> None:
+    """Also what is deeper than Python can remove."""
+    try:
+        shutil.rmtree(place)
+    except FileNotFoundError:
+        return
+    except (RecursionError, OSError):
+        subprocess.run(["rm", "-rf", str(place)], check=True)
