@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from prostate_alm.studies import (
     StudyFiles,
     StudyTask,
     default_rules,
-    find_studies,
+    open_studies,
     store_study,
 )
 
@@ -57,7 +58,7 @@ def prepare(
     """Read every study below a folder and store what the network takes; finished studies are not read again.
 
     Args:
-        studies_root: folder of DICOM files, of any nesting.
+        studies_root: folder of any nesting, or a zip archive, of DICOM or volume files.
         labels_csv: table with the columns study and label, or None for a cohort without labels.
         out: the cohort folder: `volumes/<study key>/`, `manifest.json`, `qc.csv`.
         keys: the site's keys.
@@ -78,9 +79,9 @@ def prepare(
     labels = None if labels_csv is None else read_label_rows(labels_csv)
     existed = out.exists()
     output_folder(out)
-    with lock_folder(out):
+    with lock_folder(out), ExitStack() as stack:
         try:
-            studies = find_studies(root)
+            studies = stack.enter_context(open_studies(root, rules))
             by_uid = None if labels is None else match_labels(labels, studies, root)
         except UserError:
             if not existed:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SOME_BROKEN = 3
 
-Study = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with the DICOM files of a study, of any nesting.")]
-Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder with the DICOM files of all studies.")]
+Study = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of any nesting, or a zip archive: DICOM, NIfTI, MHA, NRRD.")]
+Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder of any nesting, or a zip archive, with all studies.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per study instead of tables.")]
 Labels = Annotated[
     Path | None,
@@ -48,16 +48,17 @@ def inspect(study: Study, as_json: AsJson = False, harmonise: Harmonise = False,
 
     Example: prostate-alm inspect incoming/study42 --json
     """
-    from prostate_alm.studies import Keys, find_studies, load_rules, read_study
+    from prostate_alm.studies import Keys, load_rules, open_studies, read_study
 
     keys, site = Keys.of_site(), load_rules(rules)
-    for found in find_studies(study):
-        _name_skipped(found)
-        reading = read_study(found, keys=keys, harmonise=harmonise, rules=site)
-        if as_json:
-            console.result(json.dumps(reading.as_json(), allow_nan=False))
-        else:
-            _show(reading)
+    with open_studies(study, site) as studies:
+        for found in studies:
+            _name_skipped(found)
+            reading = read_study(found, keys=keys, harmonise=harmonise, rules=site)
+            if as_json:
+                console.result(json.dumps(reading.as_json(), allow_nan=False))
+            else:
+                _show(reading)
 
 
 def prepare(

@@ -5,7 +5,7 @@ study with a problem is never decided on.
 """
 
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
-from prostate_alm.studies.index import StudyFiles, find_studies
+from prostate_alm.studies.index import StudyFiles, find_studies, open_studies
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
 from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
@@ -29,6 +29,7 @@ __all__ = [
     "default_rules",
     "find_studies",
     "load_rules",
+    "open_studies",
     "read_study",
     "store_study",
 ]

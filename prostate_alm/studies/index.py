@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pydicom
 
 from prostate_alm.errors import NoInputError
 from prostate_alm.files import sha256
+from prostate_alm.studies.archives import opened
 from prostate_alm.studies.headers import Header, Skipped
 from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.owners import Orphans, Tree
@@ -50,7 +52,23 @@ class StudyFiles:
         return [(skipped.path, skipped.reason) for skipped in self.skipped]
 
 
-def find_studies(root: Path | str, rules: Rules | None = None) -> list[StudyFiles]:
+@contextmanager
+def open_studies(path: Path | str, rules: Rules | None = None) -> Iterator[list[StudyFiles]]:
+    """The studies behind a folder, a file or a zip archive, which can be read as long as the block lasts.
+
+    Args:
+        path: as a person gave it; the studies' folders begin with it, also if an archive was unpacked elsewhere.
+        rules: the site's rules; None means the defaults.
+
+    Raises:
+        NoInputError: as `find_studies` and `archives.opened`.
+        OutputError: if an archive cannot be unpacked.
+    """
+    with opened(path) as place:
+        yield find_studies(place, rules, origin=Path(path))
+
+
+def find_studies(root: Path | str, rules: Rules | None = None, *, origin: Path | None = None) -> list[StudyFiles]:
     """Index a folder of any nesting, grouped by StudyInstanceUID, in order of their folders.
 
     NIfTI, MHA and NRRD files without one are a study by folder and prefix; sidecars (.json, .bval, .bvec) and detached
@@ -62,6 +80,7 @@ def find_studies(root: Path | str, rules: Rules | None = None) -> list[StudyFile
     Args:
         root: a folder, or one file.
         rules: the site's rules, of which those for file names count here; None means the defaults.
+        origin: what the studies' folders begin with in place of `root`.
 
     Raises:
         NoInputError: if there is no readable image at all.
@@ -77,12 +96,14 @@ def find_studies(root: Path | str, rules: Rules | None = None) -> list[StudyFile
         else:
             headers[outcome[0].study_uid] += outcome
     if not headers:
-        raise NoInputError(_nothing(root, skipped))
+        raise NoInputError(_nothing(origin or root, skipped))
     studies = [_study(root, uid, images) for uid, images in headers.items()]
     tree = Tree(root, {study.uid: [image.path for image in study.files] for study in studies})
     owned, orphans = tree.share_out(skipped)
     studies = [replace(study, skipped=(*study.skipped, *owned[study.uid])) for study in studies]
     studies += [_unread(root, group) for group in orphans]
+    if origin is not None and origin != root:
+        studies = [replace(study, folder=origin / study.folder.relative_to(root)) for study in studies]
     return sorted(studies, key=lambda study: (str(study.folder), study.uid))
 
 

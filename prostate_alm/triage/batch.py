@@ -1,6 +1,7 @@
 """Many studies, one after the other: every study gets exactly one result, and no bad one stops the others."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def triage_studies(
     searched and decided there is no worklist: the one of an earlier run is removed first.
 
     Args:
-        paths: files or folders of DICOM, each with one or many studies.
+        paths: folders, zip archives or files, each with one or many studies.
         judge: model, locked threshold, keys and settings.
         out: gets `<study_key>.json` and `worklist.csv`.
         force: compute again what is already there.
@@ -47,11 +48,11 @@ def triage_studies(
         UsageError: if the key map lies inside `out`, or another process works in `out`.
     """
     out = output_folder(out)
-    with lock_folder(out):
+    with lock_folder(out), ExitStack() as stack:
         if keymap is not None:
             check_keymap(keymap, out)
         remove_worklist(out)
-        found = find_inputs(paths, judge.keys)
+        found = find_inputs(paths, judge.keys, judge.rules, stack)
         if keymap is not None:
             write_keymap(keymap, found)
         decisions: list[Decision] = []

@@ -2,17 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prostate_alm.errors import NoInputError
-from prostate_alm.studies import find_studies
+from prostate_alm.errors import NoInputError, OutputError
+from prostate_alm.studies import open_studies
 from prostate_alm.triage.identity import content_hash, files_of, place_key
 from prostate_alm.triage.privacy import UID, describe, path_words, scrub
 
 if TYPE_CHECKING:
-    from prostate_alm.studies import Keys, StudyFiles
+    from prostate_alm.studies import Keys, Rules, StudyFiles
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,32 @@ class Found:
     lost: frozenset[Path] = frozenset()
 
 
-def find_inputs(paths: Sequence[Path], keys: "Keys") -> list[Found]:
+def find_inputs(paths: Sequence[Path], keys: "Keys", rules: "Rules", stack: ExitStack) -> list[Found]:
     """All studies behind the paths, each once, in the order of their discovery.
 
     What cannot be read stands in the list too, without a study: a path without any, and a study all of whose files are
     damaged. A study that two paths hold with different files does so as well: neither path has all of it for certain.
 
+    Args:
+        paths: folders, files and zip archives.
+        keys: the site's keys.
+        rules: the site's rules.
+        stack: keeps unpacked archives until it is closed.
+
     Raises:
         NoInputError: if no study could be read behind any path.
+        OutputError: if an archive cannot be unpacked.
     """
     studies: dict[str, list[StudyFiles]] = {}
     unread: list[Found] = []
     mistakes: list[Exception] = []
     for path in paths:
         try:
-            found = find_studies(path)
+            found = stack.enter_context(open_studies(path, rules))
             if not found:
                 raise NoInputError(f"{path} holds no readable DICOM study")
+        except OutputError:  # a full disk is nothing that a study could be blamed for
+            raise
         except Exception as error:
             mistakes.append(error)
             what = (  # never the text of a NoInputError, which names files for the terminal

@@ -235,6 +235,17 @@ def test_canon_enhanced_equals_classic_and_the_nifti_beside_it(mri):
         assert_same(read.volume, image)
 
 
+def test_directions_become_the_mean_of_dcm2niixs_volumes(mri):
+    (part,) = split_parts(read_headers(mri / CANON / "3000.dcm"), default_rules())
+    directions = [image for image in part.images if image.b_value.nominal == 1500]
+    ours = read_volume(build_stack(directions, repeats=True))
+    beside = Converted.load(mri / CANON / "3000_DTI_PA-ortho_cl.nii.gz")
+    theirs = [reorient(image, ours.affine).get_fdata() for image in beside.volumes[1:]]
+    with np.errstate(divide="ignore"):  # a product over directions is 0 where one of them is
+        expected = np.exp(np.log(theirs).mean(axis=0))
+    assert np.allclose(ours.voxels, expected, rtol=1e-5, atol=0)
+
+
 def test_uih_mosaics_lie_as_dcm2niix_says_beside_them(mri):
     beside = mri / UIH / "dti_tra_dir16_AP_9_134431.json"
     said = json.loads(beside.read_text())
