@@ -135,7 +135,7 @@ def test_a_label_two_is_refused(root):
 
 def test_an_output_folder_that_cannot_be_written_is_found_out_first(root, monkeypatch):
     (root.parent / "cohort").write_text("a file where the folder should be")
-    monkeypatch.setattr(module, "find_studies", lambda _: pytest.fail("work was begun"))
+    monkeypatch.setattr(module, "open_studies", lambda *_: pytest.fail("work was begun"))
     with pytest.raises(OutputError):
         run(root, LABELS)
 
@@ -314,7 +314,7 @@ def test_an_unexpected_failure_breaks_its_study_only(root, monkeypatch):
 
 
 def test_two_runs_do_not_share_a_cohort_folder(root, monkeypatch):
-    monkeypatch.setattr(module, "find_studies", lambda _: pytest.fail("work was begun"))
+    monkeypatch.setattr(module, "open_studies", lambda *_: pytest.fail("work was begun"))
     with lock_folder(output_folder(root.parent / "cohort")), pytest.raises(UsageError, match="another process works"):
         run(root, LABELS)
 

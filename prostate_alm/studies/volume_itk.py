@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from prostate_alm.studies.geometry import LPS_TO_RAS
 from prostate_alm.studies.headers import FormError
 from prostate_alm.studies.itk_headers import check_metaimage, check_nrrd
 from prostate_alm.studies.volume_forms import Form, NotReadError
@@ -45,12 +44,14 @@ class ItkFormat:
         sizes = [int(size) for size in reader.GetSize()]
         if len(sizes) < 3:
             raise NotReadError(f"it has {len(sizes)} axes, not 3 or 4")
-        steps = np.array(reader.GetDirection()).reshape(len(sizes), len(sizes)) * np.array(reader.GetSpacing())
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused with the form
+            steps = np.array(reader.GetDirection()).reshape(len(sizes), len(sizes)) * np.array(reader.GetSpacing())
         if steps[:3, 3:].any():
             raise FormError("it does not say how it lies in the patient: its fourth axis lies in space")
         affine = np.eye(4)
         affine[:3, :3], affine[:3, 3] = steps[:3, :3], reader.GetOrigin()[:3]
-        return Form.of(sizes, LPS_TO_RAS @ affine, voxel_bytes=8)
+        affine[:2] *= -1  # LPS to RAS
+        return Form.of(sizes, affine, voxel_bytes=8)
 
     def voxels(self, path: Path) -> np.ndarray:
         """The voxels as stored, on the stored axes.

@@ -4,8 +4,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from fuzzing.contents import header_bytes
 from fuzzing.case import Case, NotApplicableError
+from fuzzing.contents import header_bytes
 
 _MEBI = 1 << 20
 _SEQUENCE = b"\x08\x00\x40\x11"  # (0008,1140), before everything that is read but the character set
@@ -223,7 +223,7 @@ def spoilt_fragments(case: Case) -> None:
     path, content, begin = _codestream(case)
     places = []
     at = content.find(_ITEM, begin)
-    while 0 < at and len(places) < 50:
+    while at > 0 and len(places) < 50:
         places.append(at)
         at = content.find(_ITEM, at + 4)
     if not places:

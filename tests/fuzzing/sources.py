@@ -56,9 +56,9 @@ def _recode(image: dicom_factory.Dataset, syntax: UID) -> None:
     if syntax.is_compressed:
         image.compress(syntax, generate_instance_uid=False)
         return
-    image.file_meta.TransferSyntaxUID = syntax
     if not syntax.is_little_endian:
         image.PixelData = image.pixel_array.astype(">u2").tobytes()
+    image.file_meta.TransferSyntaxUID = syntax
 
 
 def phantom_sources(work: Path) -> Iterator[Source]:

@@ -12,10 +12,10 @@ SAME, REASON, SHORTER, PIXELS, PLACE, B_VALUE, SHARED = (
 )  # fmt: skip
 """Outcomes that are allowed; the last five only where the mutated file itself says so."""
 ALLOWED = (SAME, REASON, PIXELS, PLACE, B_VALUE, SHORTER, SHARED)
-CHANGED, LOST, SILENT, UNEXPECTED, MEMORY, CRASH, HANG, DIED, LEFT = (
-    "CHANGED", "LOST", "SILENT", "UNEXPECTED", "MEMORY", "CRASH", "HANG", "DIED", "LEFT"
+CHANGED, LOST, SILENT, UNEXPECTED, MEMORY, CRASH, HANG, DIED, LEFT, BROKEN = (
+    "CHANGED", "LOST", "SILENT", "UNEXPECTED", "MEMORY", "CRASH", "HANG", "DIED", "LEFT", "BROKEN"
 )  # fmt: skip
-VIOLATIONS = (CHANGED, LOST, SILENT, UNEXPECTED, MEMORY, CRASH, HANG, DIED, LEFT)
+VIOLATIONS = (CHANGED, LOST, SILENT, UNEXPECTED, MEMORY, CRASH, HANG, DIED, LEFT, BROKEN)
 _LOSS_MM = 6.0
 
 
@@ -42,7 +42,7 @@ def _lost(known: dict[str, StudyPrint], after: Reading) -> list[Verdict]:
     """A study that is there no more must have left a reason somewhere."""
     found = {study.key for study in after.studies}
     said = {word for study in known.values() for word in (*study.problems, *study.said)}
-    new = any(set((*study.problems, *study.said)) - said for study in after.studies)
+    new = any({*study.problems, *study.said} - said for study in after.studies)
     return [Verdict(LOST, "a study vanished without a reason") for key in known if key not in found and not new]
 
 

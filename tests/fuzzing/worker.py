@@ -74,8 +74,10 @@ def _status(name: str) -> float:
 def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str, Reading], tell=None) -> Outcome:
     """Build, read and judge one mutation."""
     place = folder / "case"
-    _remove(place)
-    kind, source, case, allowed = _build(seed, place, sources)
+    try:
+        kind, source, case, allowed = _build(seed, place, sources)
+    except Exception:
+        return Outcome(seed, mutations.draw(seed, sources)[1], "", verdict.BROKEN, _where("fuzzing"))
     if tell is not None:
         tell((kind, source.name))
     with contextlib.suppress(OSError):
@@ -132,12 +134,13 @@ def _decode(root: Path) -> None:
                 pixels.read(image)
 
 
-def _where() -> str:
+def _where(room: str = "prostate_alm") -> str:
+    """The exception that is handled, and the last place in our own code that it came through."""
     error = sys.exc_info()[1]
-    frame = traceback.extract_tb(error.__traceback__)[-1] if error is not None else None
-    ours = [f for f in traceback.extract_tb(error.__traceback__) if "prostate_alm" in f.filename] if error else []
-    last = ours[-1] if ours else frame
-    return f"{error!r:.200} in {Path(last.filename).name}:{last.lineno}" if last else repr(error)
+    assert error is not None
+    frames = traceback.extract_tb(error.__traceback__)
+    last = ([frame for frame in frames if room in frame.filename] or frames)[-1]
+    return f"{error!r:.200} in {Path(last.filename).name}:{last.lineno}"
 
 
 def _left(folder: Path, case: Case) -> str:

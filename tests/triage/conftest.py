@@ -1,6 +1,7 @@
 """Studies on disk that are one small JSON file each, a reader for them, and a model whose logit stands in the study."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +79,12 @@ def fake_find(root):
     return studies
 
 
-def fake_read(study, *, keys, harmonise=False):
+@contextmanager
+def fake_open(path, rules):
+    yield fake_find(path)
+
+
+def fake_read(study, *, keys, harmonise=False, rules=None):
     content = study.content
     if "raises" in content:
         raise OSError(content["raises"])
@@ -106,7 +112,7 @@ STATED = ("patient_name", "birth_date")
 @pytest.fixture
 def rooms(monkeypatch):
     """The rooms below, replaced."""
-    monkeypatch.setattr(inputs, "find_studies", fake_find)
+    monkeypatch.setattr(inputs, "open_studies", fake_open)
     monkeypatch.setattr(judge, "read_study", fake_read)
     monkeypatch.setattr(privacy, "_stated", lambda path: [json.loads(path.read_text())[name] for name in STATED])
     monkeypatch.setattr(judge, "image_features", lambda image: {"t2w_p50": image.get("feature", 0.5)})

@@ -96,35 +96,35 @@ def test_the_name_of_a_file_that_is_no_dicom_is_not_stored(studies, ruling, out,
     folder.mkdir()
     (folder / "MILLER_HANS").write_text("no DICOM")
 
-    def find(root, given=inputs.find_studies):
+    def find(root, rules, given=inputs.open_studies):
         if root == folder:
             raise NoInputError(f"no DICOM image in {root}: 1 file, MILLER_HANS: not a DICOM file")
-        return given(root)
+        return given(root, rules)
 
-    monkeypatch.setattr(inputs, "find_studies", find)
+    monkeypatch.setattr(inputs, "open_studies", find)
     triage_studies([folder, studies("a")], ruling, out=out)
     assert "no readable DICOM image" in worklist(out)[0]["reasons"]
     assert "MILLER" not in "".join(file.read_text() for file in out.iterdir())
 
 
 def test_any_failure_of_the_search_stays_with_its_path(studies, ruling, out, monkeypatch):
-    find = inputs.find_studies
+    find = inputs.open_studies
 
-    def failing(path):
+    def failing(path, rules):
         if path.name == "bad":
             raise PermissionError(13, "Permission denied", str(path))
-        return find(path)
+        return find(path, rules)
 
-    monkeypatch.setattr(inputs, "find_studies", failing)
+    monkeypatch.setattr(inputs, "open_studies", failing)
     decisions = triage_studies([studies("bad"), studies("good")], ruling, out=out)
     assert sorted(decision.outcome for decision in decisions) == ["dce_not_required", "undecided"]
 
 
 def test_an_unexpected_failure_of_the_only_path_keeps_its_cause(ruling, out, tmp_path, monkeypatch):
-    def failing(path):
+    def failing(path, rules):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(inputs, "find_studies", failing)
+    monkeypatch.setattr(inputs, "open_studies", failing)
     with pytest.raises(NoInputError, match="KeyError") as caught:
         triage_studies([tmp_path], ruling, out=out)
     assert isinstance(caught.value.__cause__, KeyError)
@@ -297,8 +297,8 @@ def test_a_result_of_an_older_version_without_settings_is_listed_as_undecided(st
 def test_there_is_no_worklist_while_studies_are_searched(studies, ruling, out, monkeypatch):
     triage_studies([studies("a")], ruling, out=out)
     seen = []
-    find = inputs.find_studies
-    monkeypatch.setattr(inputs, "find_studies", lambda path: seen.append(names(out)) or find(path))
+    find = inputs.open_studies
+    monkeypatch.setattr(inputs, "open_studies", lambda path, rules: seen.append(names(out)) or find(path, rules))
     triage_studies([studies("a")], ruling, out=out)
     assert "worklist.csv" not in seen[0]
     assert "worklist.csv" in names(out)
