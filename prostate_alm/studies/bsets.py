@@ -35,7 +35,13 @@ class BSet:
             if len(best) == 1:
                 self.taken[b] = best[0]
             else:
-                self.unclear.append(f"b{b} stands in several series ({names([one.part for one in choices])})")
+                self.unclear.append(f"b{b} stands in {_places([one.part for one in choices])}")
+
+
+def _places(parts: Sequence[Part]) -> str:
+    if len({part.images[0].series_uid for part in parts}) == 1:
+        return f"{parts[0].name} more than once, in files of several kinds"
+    return f"several series ({names(parts)})"
 
 
 def sets_of(choices: Sequence[Choice], time_tolerance: float) -> list[BSet]:

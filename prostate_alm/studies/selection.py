@@ -61,11 +61,12 @@ def _doubtful(part: Part, selection: Selection) -> bool:
 
 
 def _with_defect(part: Part) -> str:
-    """Why a part is not used, and what is wrong with its geometry besides."""
-    if part.kind.role is Role.OTHER:
+    """Why a part is not used, and what is wrong with its geometry besides, if it should be a stack."""
+    placed = all(image.position_mm for image in part.images)
+    if len(part.images) < 2 or not placed or "LOCALIZER" in part.images[0].image_type:
         return part.kind.why_not
     try:
-        build_stack(part.images)
+        build_stack(part.images, repeats=part.kind.role is Role.OTHER)
     except ReadingError as error:
         return f"{part.kind.why_not}; besides, {error}"
     return part.kind.why_not

@@ -20,7 +20,8 @@ _MATTERS = frozenset((*instances._KEYWORD, *(group << 16 | element for group, el
 _JUNK = (
     b"", b" ", b"\0\0", b"NaN ", b"inf ", b"-inf", b"1e999 ", b"-1", b"0 ", b"99999999999999999999", b"0x10", b"1,5 ",
     b"\\\\\\\\", b"1\\2\\3\\4\\5\\6\\7 ", b"\xff\xfe\xff\xff", b"\xe2\x80\xa8\xe2\x80\xa8", "\uff11\uff12".encode(),
-    b"1e-320",    b"../../../etc/passwd ", b"<script>alert(1)</script> ", b"%s%n%x", b"A" * 70_000, b"\x1b$B\x1b(B", b"1\n2 ",
+    b"1e-320", b"../../../etc/passwd ", b"<script>alert(1)</script> ", b"%s%n%x", b"A" * 70_000, b"\x1b$B\x1b(B",
+    b"1\n2 ",
 )  # fmt: skip
 
 

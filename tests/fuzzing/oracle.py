@@ -35,6 +35,7 @@ class Allowance:
         b_value: True if a b-value may move within its bin.
         shorter: True if a volume may have lost slices at its ends.
         anything: True if a file of many images states something else about all of them.
+        gone: the files that were taken away.
     """
 
     slices: int = 0
@@ -42,6 +43,7 @@ class Allowance:
     b_value: bool = False
     shorter: bool = False
     anything: bool = False
+    gone: frozenset[str] = frozenset()
 
     def __or__(self, other: "Allowance") -> "Allowance":
         return Allowance(
@@ -50,6 +52,7 @@ class Allowance:
             self.b_value or other.b_value,
             self.shorter or other.shorter,
             self.anything or other.anything,
+            self.gone | other.gone,
         )
 
 
@@ -62,7 +65,7 @@ def allowance(before: Path, after: Path) -> Allowance:
         if digest in known:
             continue
         if path not in new:
-            total |= Allowance(shorter=True)
+            total |= Allowance(shorter=True, gone=frozenset((path,)))
         else:
             total |= _of_file(before / path, after / path)
     return total

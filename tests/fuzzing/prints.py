@@ -3,12 +3,11 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from prostate_alm.errors import UserError
-from prostate_alm.studies import REQUIRED, Keys, StudyReading, Volume, find_studies, read_study
+from prostate_alm.studies import REQUIRED, Keys, StudyFiles, StudyReading, Volume, find_studies, read_study
 
 KEYS = Keys(b"a salt for the fuzzer")
 CORNER_MM = 0.3
@@ -37,6 +36,7 @@ class StudyPrint:
     complete: bool
     problems: tuple[str, ...]
     said: frozenset[str]
+    files: frozenset[str]
     volumes: dict[str, VolumePrint] = field(default_factory=dict)
 
 
@@ -54,10 +54,10 @@ def read(root: Path, harmonise: bool) -> Reading:
         found = find_studies(root)
     except UserError as error:
         return Reading((), str(error))
-    return Reading(tuple(_print(study, harmonise) for study in found))
+    return Reading(tuple(_print(study, root, harmonise) for study in found))
 
 
-def _print(study: Any, harmonise: bool) -> StudyPrint:
+def _print(study: StudyFiles, root: Path, harmonise: bool) -> StudyPrint:
     reading = read_study(study, keys=KEYS, harmonise=harmonise)
     said = {f"{report.role}: {report.reason}" for report in reading.series}
     said |= {f"skipped: {reason}" for _, reason in study.unreadable}
@@ -67,6 +67,7 @@ def _print(study: Any, harmonise: bool) -> StudyPrint:
         all(name in reading.volumes for name in REQUIRED),
         reading.problems,
         frozenset(said),
+        frozenset(image.path.relative_to(root).as_posix() for image in study.files),
         {name: _volume(name, volume, reading) for name, volume in reading.volumes.items()},
     )
 

@@ -33,17 +33,19 @@ def judge(before: Reading, after: Reading, allowed: Allowance) -> Verdict:
         return Verdict(REASON, after.refusal) if after.refusal else Verdict(SILENT, "no study and no reason")
     known = {study.key: study for study in before.studies}
     verdicts = [_of_study(known.get(study.key), study, known, allowed) for study in after.studies]
-    verdicts += _lost(known, after)
+    verdicts += _lost(known, after, allowed)
     order = (*VIOLATIONS, REASON, SHARED, SHORTER, PIXELS, B_VALUE, PLACE, SAME)
     return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
 
 
-def _lost(known: dict[str, StudyPrint], after: Reading) -> list[Verdict]:
-    """A study that is there no more must have left a reason somewhere."""
+def _lost(known: dict[str, StudyPrint], after: Reading, allowed: Allowance) -> list[Verdict]:
+    """A study that is there no more must have left a reason somewhere, unless all its files were taken away."""
     found = {study.key for study in after.studies}
     said = {word for study in known.values() for word in (*study.problems, *study.said)}
-    new = any({*study.problems, *study.said} - said for study in after.studies)
-    return [Verdict(LOST, "a study vanished without a reason") for key in known if key not in found and not new]
+    if any({*study.problems, *study.said} - said for study in after.studies):
+        return []
+    lost = [study for key, study in known.items() if key not in found and study.files - allowed.gone]
+    return [Verdict(LOST, "a study vanished without a reason")] * len(lost)
 
 
 def _of_study(base: StudyPrint | None, study: StudyPrint, known: dict[str, StudyPrint], allowed: Allowance) -> Verdict:
@@ -69,7 +71,7 @@ def _of_study(base: StudyPrint | None, study: StudyPrint, known: dict[str, Study
 
 
 def _compare(base: StudyPrint, study: StudyPrint, allowed: Allowance) -> Verdict:
-    if allowed.anything and base.volumes != study.volumes:
+    if allowed.anything:
         return Verdict(SHARED)
     if base.volumes.keys() != study.volumes.keys():
         names = sorted(base.volumes.keys() ^ study.volumes.keys())

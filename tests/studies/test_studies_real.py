@@ -92,8 +92,8 @@ def test_the_missing_slice_is_named(mri):
     )
 
 
-UNPLACED, UNCLEAR, NOT = "does not place its frames", "stands in several series", "it is no diffusion"
-# folder -> what its series are: role, b-values, files, and a word of the reason; no study has a prostate, or an axial T2
+UNPLACED, UNCLEAR, NOT = "does not place its frames", "more than once, in files of several kinds", "it is no diffusion"
+# folder -> what its series are: role, b-values, files, and a word of the reason; no study here has an axial T2 to use
 EXPECTED = {
     "vendors/canon-dwi-enhanced-and-classic": [("dwi", (0, 1500), 1, UNCLEAR), ("dwi", (0, 1500), 80, UNCLEAR)],
     "vendors/ge-dwi": [("dwi", (0, 1000), 14, "only 2 slices")],

@@ -145,12 +145,11 @@ def test_volumes_of_a_4d_file_follow_each_other(tmp_path):
 def test_the_index_reads_headers_only(tmp_path, monkeypatch):
     for name in FORMATS:
         volume_factory.write(tmp_path / name[2:].replace(".", "") / name, voxels_of(), AFFINE)
-    path = volume_factory.write(tmp_path / "large" / "a.nii.gz", np.zeros((300, 300, 100), np.int16), AFFINE)
+    volume_factory.write(tmp_path / "large" / "a.nii.gz", np.zeros((300, 300, 100), np.int16), AFFINE)
     taken = []
     read = gzip.GzipFile.read
     monkeypatch.setattr(gzip.GzipFile, "read", lambda file, size=-1: taken.append(size) or read(file, size))
     assert len(find_studies(tmp_path)) == len(FORMATS) + 1
-    assert path.exists()
     assert max(taken) < 1000
     assert min(taken) > 0
 
