@@ -10,13 +10,18 @@ Source: itk.org/Wiki/ITK/MetaIO/Documentation; teem.sourceforge.net/nrrd/format.
 import math
 import re
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from prostate_alm.studies.headers import FormError
 from prostate_alm.studies.instances import MAX_BYTES
 
 _LONGEST, _LONGEST_LINE = 1 << 16, 400
+_CHUNK = 1 << 20
+_ZLIB_OR_GZIP = 47
+"""For zlib: find out by itself which of the two it is."""
 _NO_PLACE = "it does not say how it lies in the patient"
 
 _WHOLE, _WORD, _TEXT = r"\d{1,9}", r"[\w?-]{1,40}", r"[^\0]*"
@@ -103,11 +108,55 @@ def _nrrd_forms(axes: int) -> dict[str, str]:
     }
 
 
-def check_metaimage(path: Path) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """Where the voxels of a file are.
+
+    Args:
+        path: the file itself, or one beside it.
+        start: of the first byte.
+        size: in bytes, unpacked.
+        packed: True if they are compressed.
+    """
+
+    path: Path
+    start: int
+    size: int
+    packed: bool
+
+    def check_whole(self) -> None:
+        """Unpack compressed voxels without keeping them: MetaIO passes over an error and leaves the rest as it was.
+
+        Raises:
+            FormError: if they are damaged, cut short, or more than the header announces.
+        """
+        if not self.packed:
+            return
+        unpacker, found = zlib.decompressobj(_ZLIB_OR_GZIP), 0
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            try:
+                while not unpacker.eof and found <= self.size:
+                    content = unpacker.unconsumed_tail or file.read(_CHUNK)
+                    if not content:
+                        break
+                    found += len(unpacker.decompress(content, _CHUNK))
+            except zlib.error as error:
+                raise FormError("its compressed voxels are damaged") from error
+        if found > self.size:
+            raise FormError("it holds more than its header announces")
+        if found < self.size or not unpacker.eof:
+            raise FormError("its voxels are cut short")
+
+
+def check_metaimage(path: Path) -> Stored:
     """Refuse a MetaImage header that ITK must not see, or that leaves something open.
 
     Args:
         path: `.mha` or `.mhd`.
+
+    Returns:
+        Where its voxels are.
 
     Raises:
         FormError: with what is wrong.
@@ -128,15 +177,19 @@ def check_metaimage(path: Path) -> None:
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     needed = _product(fields["DimSize"]) * _META_BYTES[fields["ElementType"]] * channels
     _check_size(needed)
-    stored = int(fields.get("CompressedDataSize", "1")) if packed else needed
-    _check_voxels(path, start, fields["ElementDataFile"], stored, local=("LOCAL", "Local", "local"))
+    least = int(fields.get("CompressedDataSize", "1")) if packed else needed
+    voxels, start = _voxels(path, start, fields["ElementDataFile"], least, local=("LOCAL", "Local", "local"))
+    return Stored(voxels, start, needed, packed)
 
 
-def check_nrrd(path: Path) -> None:
+def check_nrrd(path: Path) -> Stored:
     """Refuse an NRRD header that ITK must not see, or that leaves something open.
 
     Args:
         path: `.nrrd` or `.nhdr`.
+
+    Returns:
+        Where its voxels are.
 
     Raises:
         FormError: with what is wrong.
@@ -162,8 +215,9 @@ def check_nrrd(path: Path) -> None:
             raise FormError(f"{_NO_PLACE}: no {name}")
     needed = _product(fields["sizes"]) * _NRRD_BYTES[fields["type"]]
     _check_size(needed)
-    stored = needed if fields["encoding"] == "raw" else 1
-    _check_voxels(path, start, fields.get("data file", "LOCAL"), stored, local=("LOCAL",))
+    packed = fields["encoding"] != "raw"
+    voxels, start = _voxels(path, start, fields.get("data file", "LOCAL"), 1 if packed else needed, local=("LOCAL",))
+    return Stored(voxels, start, needed, packed)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, int]]:
@@ -225,8 +279,8 @@ def _check_size(needed: int) -> None:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
 
 
-def _check_voxels(path: Path, start: int, name: str, stored: int, *, local: tuple[str, ...]) -> None:
-    """The voxels lie in the file itself, or whole in one regular file beside it."""
+def _voxels(path: Path, start: int, name: str, least: int, *, local: tuple[str, ...]) -> tuple[Path, int]:
+    """File and first byte of the voxels: the file itself, or one regular file beside it, with at least so many bytes."""
     if name.startswith("LIST") or "%" in name:
         raise FormError("its voxels are in several files")
     if name not in local:
@@ -241,5 +295,6 @@ def _check_voxels(path: Path, start: int, name: str, stored: int, *, local: tupl
         raise FormError("its voxels are in no regular file")
     if status.st_size > MAX_BYTES + _LONGEST:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
-    if status.st_size < start + stored:
+    if status.st_size < start + least:
         raise FormError("its voxels are cut short")
+    return path, start

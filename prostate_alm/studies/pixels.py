@@ -65,4 +65,6 @@ def _decode_dicom(image: Header) -> np.ndarray:
         raise ReadingError(
             f"{image.name}: an image cannot be decoded ({type(error).__name__}, transfer syntax {syntax_name})"
         ) from error
+    if not image.monochrome and stored.ndim > 2:
+        raise ReadingError(f"{image.name}: an image is in colour")
     return stored[None] if stored.ndim == 2 else stored

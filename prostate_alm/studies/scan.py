@@ -5,6 +5,7 @@ the images of a series share most of their values, each distinct value is conver
 (no preamble, big endian, damage) is left to pydicom altogether.
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
@@ -46,7 +47,7 @@ def read_elements(path: Path, tags: frozenset[int]) -> Dataset:
 
     Args:
         path: the file.
-        tags: top-level tags that hold no sequence, all before the pixel data.
+        tags: top-level tags that hold no sequence, all before the pixel data; the character set comes with them.
 
     Raises:
         DeflatedError: a deflated transfer syntax.
@@ -66,13 +67,19 @@ def parse(path: Path, tags: frozenset[int]) -> Dataset:
         DeflatedError: a deflated transfer syntax.
         Exception: pydicom raises many kinds on damaged input.
     """
-    with path.open("rb") as file:
-        start = file.read(1024)
-        if DeflatedExplicitVRLittleEndian.encode() in start:
-            raise DeflatedError("deflated")
+    with _Sized(io.FileIO(path)) as file:
+        force = file.read(_PREAMBLE)[128:] != b"DICM"
         file.seek(0)
-        force = start[128:_PREAMBLE] != b"DICM"
         return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=sorted(tags), force=force)
+
+
+class _Sized(io.BufferedReader):
+    """A file that nobody reads to its end at once: pydicom does so only to inflate it, wherever its syntax stands."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            raise DeflatedError("deflated")
+        return super().read(size)
 
 
 class _Window:
@@ -109,9 +116,8 @@ def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
         raise _UnusualError("no preamble")
     meta: dict[int, tuple[str | None, bytes]] = {}
     offset = _PREAMBLE
-    for tag, vr, length, value in _elements(window, offset, implicit=False):
-        if tag >> 16 != 2:
-            break
+    while window.at(offset, 2) == b"\2\0":  # what follows the group may be implicit
+        tag, vr, length, value = next(_elements(window, offset, implicit=False))
         meta[tag] = vr, window.at(value, length)
         offset = value + length
     syntax = meta[_SYNTAX][1].rstrip(b"\0 ").decode("ascii")
@@ -120,11 +126,13 @@ def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
     if syntax == ExplicitVRBigEndian:
         raise _UnusualError("big endian")
     implicit = syntax == ImplicitVRLittleEndian
+    if implicit and window.at(offset, 6)[4:].isalpha():
+        raise _UnusualError("explicit after all")
     found: dict[int, tuple[str | None, bytes]] = {}
     for tag, vr, length, value in _elements(window, offset, implicit):
         if tag >= _PIXELS:
             break
-        if tag in tags:
+        if tag in tags or tag == _CHARSET:
             if length > _LONGEST_VALUE or vr == "SQ":  # undefined lengths are the longest
                 raise _UnusualError("a sequence or a very long value")
             found[tag] = vr, window.at(value, length)

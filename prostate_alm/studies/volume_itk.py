@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.itk_headers import check_metaimage, check_nrrd
+from prostate_alm.studies.itk_headers import Stored, check_metaimage, check_nrrd
 from prostate_alm.studies.volume_forms import Form, NotReadError
 
 
@@ -20,10 +20,10 @@ class ItkFormat:
 
     Args:
         reader: ITK's name of its reader.
-        check: raises a FormError for a header that ITK must not see.
+        check: raises a FormError for a header that ITK must not see, and tells where the voxels are.
     """
 
-    def __init__(self, reader: str, check: Callable[[Path], None]) -> None:
+    def __init__(self, reader: str, check: Callable[[Path], Stored]) -> None:
         self._reader, self._check = reader, check
 
     def form(self, path: Path) -> Form:
@@ -62,6 +62,7 @@ class ItkFormat:
         Raises:
             FormError: if the voxels are cut short or damaged.
         """
+        self._check(path).check_whole()
         self.form(path)
         import SimpleITK
 

@@ -74,7 +74,7 @@ ONLY_DCM2NIIX = {
     # it stacks the 18 slices 3 mm apart as if there were no gap; a second volume is resampled
     f"odd/prostatex-0000-missing-slice/ProstateX-0000/07-07-2011/{CALCULATED}": {8: "a gap (missing slice)"},
     # in colour: three values per voxel are no signal
-    f"{NOISE}/generic/rgb/001": {747197466: "an image has the shape"},
+    f"{NOISE}/generic/rgb/001": {747197466: "an image is in colour"},
     # one picture is no volume
     f"{CODES}/bad_sequence.dcm": {2: SINGLE},
     f"{CODES}/explicit_VR-UN.dcm": {1305501634: SINGLE},

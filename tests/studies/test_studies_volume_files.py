@@ -81,7 +81,8 @@ def test_names_say_what_the_files_are(tmp_path):
     named = {image.path.name.split("_", 2)[2]: (image.named, image.modality) for image in study.files}
     assert named == {
         "t2w.mha": ("t2", "MR"), "adc.mha": ("adc", "MR"), "hbv.mha": ("calculated", "MR"),
-        "cor.mha": ("ignore", "MR"), "b100.mha": ("dwi", "MR"), "dwi_b600.mha": ("dwi", "MR"), "mask.mha": ("", "other"),
+        "cor.mha": ("ignore", "MR"), "b100.mha": ("dwi", "MR"), "dwi_b600.mha": ("dwi", "MR"),
+        "mask.mha": ("", "other"),
     }  # fmt: skip
     stated = {image.b_value for image in study.files if image.b_value is not None}
     assert {(value.value, value.source) for value in stated} == {(100, "file name"), (600, "file name")}
