@@ -34,7 +34,7 @@ def write(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
     """Write in the format of the ending; the affine is that of NIfTI, index -> RAS mm."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name.endswith((".nii", ".nii.gz")):
-        image = nibabel.Nifti1Image(voxels, affine)
+        image = nibabel.Nifti1Image(voxels, affine, dtype=voxels.dtype)
         image.header.set_xyzt_units("mm", "sec")
         image.set_sform(affine, code=1)
         image.set_qform(affine, code=1)

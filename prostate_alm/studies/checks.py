@@ -30,6 +30,11 @@ class Measure:
 _ROWS = 48
 
 
+def _millimetres(length: float) -> float:
+    """Two slices of 3 mm are 6 mm, whatever rounding of the affine adds to them."""
+    return round(float(length), 2) + 0.0  # no -0
+
+
 def _thinned(voxels: np.ndarray) -> np.ndarray:
     """Every n-th row of every slice, 48 of them or some more: enough for percentiles and noise, and quicker."""
     return voxels[:, :: max(1, voxels.shape[1] // _ROWS)]
@@ -42,7 +47,7 @@ def measure_volume(volume: Volume, limits: CheckRules) -> list[Measure]:
         volume: as acquired.
         limits: the rules' limits.
     """
-    extent = volume.voxels.shape[2] * volume.spacing_mm[2]
+    extent = _millimetres(volume.voxels.shape[2] * volume.spacing_mm[2])
     slices = f"{volume.voxels.shape[2]} slices"
     short = f"only {extent:.0f} mm along the slices ({slices}), at least {limits.min_extent_mm:g} mm are needed"
     measures = [Measure("extent_mm", extent, short if extent < limits.min_extent_mm else "")]
@@ -164,7 +169,7 @@ def _ends(t2: Grid, dwi: Grid, limits: CheckRules) -> list[Measure]:
     low, high = sorted((edge - start) / rate for edge in (-0.5, dwi.shape[2] - 0.5))
     measures: list[Measure] = []
     for end, sign, t2_end, dwi_end in (("lower", -1, -reach, low), ("upper", 1, reach, high)):
-        beyond = sign * (t2_end - dwi_end)
+        beyond = _millimetres(sign * (t2_end - dwi_end))
         one, other = ("T2", "DWI") if beyond > 0 else ("DWI", "T2")
         place = ", ".join(f"{value:.1f}" for value in LPS_TO_RAS[:3, :3] @ (middle[:3] + normal * t2_end))
         problem = (

@@ -43,16 +43,16 @@ def flatten(dataset: Dataset) -> list[tuple[str, Dataset]]:
     per_frame = dataset.get(PER_FRAME)
     if per_frame is None or not per_frame.value:
         return []
-    if len(per_frame.value) != int(dataset.NumberOfFrames):
-        raise FormError(f"{int(dataset.NumberOfFrames)} frames, {len(per_frame.value)} described")
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if len(per_frame.value) != count:
+        raise FormError(f"{count} frames, {len(per_frame.value)} described")
     shared = dataset.get(SHARED)
     common = dict(_elements(shared.value[0])) if shared is not None and shared.value else {}
     whole = {element.tag: element for element in dataset if element.tag not in (SHARED, PER_FRAME)}
-    sequences = _scanning_sequence(dataset, common)
     frames: list[tuple[str, Dataset]] = []
     for item in per_frame.value:
-        own = dict(_elements(item))
-        elements = {**whole, **sequences, **common, **own}
+        groups = common | dict(_elements(item))
+        elements = {**whole, **_scanning_sequence(dataset, groups), **groups}
         frame = Dataset(elements)  # pyright: ignore[reportArgumentType]
         frame.file_meta = dataset.file_meta
         frame.set_original_encoding(*dataset.original_encoding)
@@ -77,12 +77,12 @@ def _elements(item: Dataset) -> Iterator[tuple[BaseTag, DataElement]]:
         yield scale.tag, scale
 
 
-def _scanning_sequence(dataset: Dataset, common: dict[BaseTag, DataElement]) -> dict[BaseTag, DataElement]:
+def _scanning_sequence(dataset: Dataset, groups: dict[BaseTag, DataElement]) -> dict[BaseTag, DataElement]:
     """ScanningSequence and SequenceName from their enhanced successors (PS3.3 C.8.13.4), if they are not there."""
     words = {"SPIN": ["SE"], "GRADIENT": ["GR"], "BOTH": ["SE", "GR"]}.get(
         str(dataset.get("EchoPulseSequence", "")), []
     )
-    inversion = common.get(BaseTag(0x00189009), dataset.get(0x00189009))
+    inversion = groups.get(BaseTag(0x00189009), dataset.get(0x00189009))
     words += ["EP"] if dataset.get("EchoPlanarPulseSequence") == "YES" else []
     words += ["IR"] if inversion is not None and inversion.value == "YES" else []
     found: dict[BaseTag, DataElement] = {}

@@ -15,6 +15,7 @@ from prostate_alm.studies.archives import opened
 from prostate_alm.studies.headers import Header, Skipped
 from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.owners import Orphans, Tree
+from prostate_alm.studies.quiet import quiet
 from prostate_alm.studies.rules import Rules
 from prostate_alm.studies.rules_file import load_rules
 from prostate_alm.studies.volume_files import FILES, read_volume_files
@@ -214,6 +215,7 @@ def _same(one: Header, other: Header) -> bool:
     if replace(one, path=other.path) != other:
         return False
     try:
-        return pydicom.dcmread(one.path, force=True) == pydicom.dcmread(other.path, force=True)
+        with quiet():
+            return pydicom.dcmread(one.path, force=True) == pydicom.dcmread(other.path, force=True)
     except Exception:  # pydicom raises many kinds on values it cannot convert
         return False

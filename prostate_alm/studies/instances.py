@@ -2,7 +2,6 @@
 
 import math
 import stat
-import warnings
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +12,12 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
-from pydicom.uid import UID
+from pydicom.uid import UID, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 
 from prostate_alm.studies import bvalues, enhanced, mosaics
 from prostate_alm.studies.bvalues import BValue, BValueError
 from prostate_alm.studies.headers import FormError, Header, Skipped
+from prostate_alm.studies.quiet import quiet
 from prostate_alm.studies.scan import DeflatedError, parse, read_elements
 from prostate_alm.studies.strays import named_otherwise
 from prostate_alm.studies.words import safe_modality, safe_model, safe_vendor
@@ -37,6 +37,7 @@ _PRIVATE_CREATORS = frozenset((0x00190010, 0x00290010, 0x00430010, 0x00650010, 0
 _PLAIN = frozenset((*_KEYWORD, *(group << 16 | element for group, element in bvalues.TAGS))) | _PRIVATE_CREATORS | {
     PHILIPS_SCALE
 }  # fmt: skip
+_ENHANCED = frozenset((EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage))
 _TAGS = _PLAIN - {mosaics.CSA}  # long, and rarely needed
 _ALL_TAGS = _PLAIN | enhanced.TAGS | mosaics.TAGS
 SHORTEST = 132
@@ -44,6 +45,7 @@ SHORTEST = 132
 MAX_FRAMES = 10_000
 MAX_BYTES = 1 << 29
 """Largest decoded size of a file, 512 MiB: no MR image comes near it."""
+_MAX_HEADER = 1 << 26
 
 
 def read_headers(path: Path) -> tuple[Header, ...] | Skipped:
@@ -62,10 +64,13 @@ def read_headers(path: Path) -> tuple[Header, ...] | Skipped:
             start = file.read(SHORTEST)
         if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00"):
             return Skipped(path, "not a DICOM file", suspect=True)
-        with warnings.catch_warnings():  # pydicom quotes values in its warnings
-            warnings.simplefilter("ignore")
+        if status.st_size > MAX_BYTES + _MAX_HEADER:
+            raise FormError(f"a file of more than {MAX_BYTES + _MAX_HEADER >> 20} MiB")
+        with quiet():
             return _images(path, read_elements(path, _TAGS))
     except OSError as error:
+        if error.errno is None:  # raised by pydicom, not by the system
+            return Skipped(path, f"damaged DICOM file ({type(error).__name__})", damaged=True)
         return Skipped(path, f"cannot be opened: {error.strerror or type(error).__name__}", damaged=True)
     except InvalidDicomError:
         return Skipped(path, "not a DICOM file", suspect=True)
@@ -87,7 +92,7 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
     values = _values(dataset)
     study_uid, sop_class = _text(values, "StudyInstanceUID"), _text(values, "SOPClassUID")
     if not values.get("Rows") or not values.get("Columns"):
-        kind = UID(dataset.file_meta.get("MediaStorageSOPClassUID") or sop_class).name  # the first survives a cut
+        kind = _class_name(dataset.file_meta.get("MediaStorageSOPClassUID") or sop_class)  # the first survives a cut
         if not kind:
             return Skipped(path, "damaged DICOM file (no SOP class, no image)", damaged=True, study_uid=study_uid)
         if kind.endswith("Image Storage"):
@@ -96,7 +101,7 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
     if not study_uid or not _text(values, "SeriesInstanceUID"):
         return Skipped(path, "image without StudyInstanceUID or SeriesInstanceUID", damaged=True, study_uid=study_uid)
     _check_size(values)
-    if (_number(values, "NumberOfFrames") or 1) > 1:
+    if (_number(values, "NumberOfFrames") or 1) > 1 or sop_class in _ENHANCED:
         return _frames(path, parse(path, _ALL_TAGS))
     if mosaics.MOSAIC & set(_texts(values, "ImageType")):
         dataset = parse(path, _ALL_TAGS)
@@ -105,6 +110,12 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
         dataset = parse(path, _ALL_TAGS)
         values = _values(dataset)
     return (_header(path, dataset, values),)
+
+
+def _class_name(uid: str) -> str:
+    """What DICOM calls a SOP class; one that it does not know may be any text."""
+    name = UID(uid).name
+    return name if name != uid or not uid else "object of an unknown class"
 
 
 def _csa_is_needed(dataset: Dataset, values: dict[str, Any]) -> bool:

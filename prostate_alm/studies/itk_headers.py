@@ -9,19 +9,14 @@ Source: itk.org/Wiki/ITK/MetaIO/Documentation; teem.sourceforge.net/nrrd/format.
 
 import math
 import re
-import stat
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prostate_alm.studies.headers import FormError
 from prostate_alm.studies.instances import MAX_BYTES
+from prostate_alm.studies.itk_voxels import Stored, locate
 
 _LONGEST, _LONGEST_LINE = 1 << 16, 400
-_CHUNK = 1 << 20
-_ZLIB_OR_GZIP = 47
-"""For zlib: find out by itself which of the two it is."""
 _NO_PLACE = "it does not say how it lies in the patient"
 
 _WHOLE, _WORD, _TEXT = r"\d{1,9}", r"[\w?-]{1,40}", r"[^\0]*"
@@ -75,8 +70,9 @@ _NRRD_BYTES = {
     "short": 2, "short int": 2, "signed short": 2, "signed short int": 2, "int16": 2, "int16_t": 2,
     "ushort": 2, "unsigned short": 2, "unsigned short int": 2, "uint16": 2, "uint16_t": 2,
     "int": 4, "signed int": 4, "int32": 4, "int32_t": 4, "uint": 4, "unsigned int": 4, "uint32": 4, "uint32_t": 4,
-    "longlong": 8, "long long": 8, "int64": 8, "int64_t": 8, "ulonglong": 8, "unsigned long long": 8, "uint64": 8,
-    "uint64_t": 8, "float": 4, "double": 8,
+    "longlong": 8, "long long": 8, "long long int": 8, "signed long long": 8, "signed long long int": 8, "int64": 8,
+    "int64_t": 8, "ulonglong": 8, "unsigned long long": 8, "unsigned long long int": 8, "uint64": 8, "uint64_t": 8,
+    "float": 4, "double": 8,
 }  # fmt: skip
 
 
@@ -108,47 +104,6 @@ def _nrrd_forms(axes: int) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Where the voxels of a file are.
-
-    Args:
-        path: the file itself, or one beside it.
-        start: of the first byte.
-        size: in bytes, unpacked.
-        packed: True if they are compressed.
-    """
-
-    path: Path
-    start: int
-    size: int
-    packed: bool
-
-    def check_whole(self) -> None:
-        """Unpack compressed voxels without keeping them: MetaIO passes over an error and leaves the rest as it was.
-
-        Raises:
-            FormError: if they are damaged, cut short, or more than the header announces.
-        """
-        if not self.packed:
-            return
-        unpacker, found = zlib.decompressobj(_ZLIB_OR_GZIP), 0
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            try:
-                while not unpacker.eof and found <= self.size:
-                    content = unpacker.unconsumed_tail or file.read(_CHUNK)
-                    if not content:
-                        break
-                    found += len(unpacker.decompress(content, _CHUNK))
-            except zlib.error as error:
-                raise FormError("its compressed voxels are damaged") from error
-        if found > self.size:
-            raise FormError("it holds more than its header announces")
-        if found < self.size or not unpacker.eof:
-            raise FormError("its voxels are cut short")
-
-
 def check_metaimage(path: Path) -> Stored:
     """Refuse a MetaImage header that ITK must not see, or that leaves something open.
 
@@ -171,14 +126,16 @@ def check_metaimage(path: Path) -> Stored:
     _check_forms(fields, _meta_forms(_axes(fields.get("NDims", ""))))
     _check_stated(fields, "DimSize", "ElementType", "ElementSpacing", "BinaryData", "ElementDataFile")
     for names in (("TransformMatrix", "Rotation", "Orientation"), ("Offset", "Position", "Origin")):
-        if not set(names) & set(fields):
-            raise FormError(f"{_NO_PLACE}: no {names[0]}")
+        stated = len(set(names) & set(fields))
+        if stated != 1:
+            raise FormError(f"{_NO_PLACE}: {'more than one' if stated else 'no'} {names[0]}")
     packed = fields.get("CompressedData", "False").lower() in ("true", "1")
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     needed = _product(fields["DimSize"]) * _META_BYTES[fields["ElementType"]] * channels
     _check_size(needed)
     least = int(fields.get("CompressedDataSize", "1")) if packed else needed
-    voxels, start = _voxels(path, start, fields["ElementDataFile"], least, local=("LOCAL", "Local", "local"))
+    name = None if fields["ElementDataFile"] in ("LOCAL", "Local", "local") else fields["ElementDataFile"]
+    voxels, start = locate(path, name, start, least)
     return Stored(voxels, start, needed, packed)
 
 
@@ -202,7 +159,7 @@ def check_nrrd(path: Path) -> Stored:
     for line, start in lines:  # noqa: B007
         if not line:
             break
-        if not line.startswith("#") and ":=" not in line:
+        if not line.startswith("#") and (":=" not in line or ": " in line):
             name, value = _split(line, r"([A-Za-z ]{1,40}): ([^\0]*)")
             _note(fields, name.replace("datafile", "data file"), value)
     forms = _nrrd_forms(_axes(fields.get("dimension", "")))
@@ -216,7 +173,7 @@ def check_nrrd(path: Path) -> Stored:
     needed = _product(fields["sizes"]) * _NRRD_BYTES[fields["type"]]
     _check_size(needed)
     packed = fields["encoding"] != "raw"
-    voxels, start = _voxels(path, start, fields.get("data file", "LOCAL"), 1 if packed else needed, local=("LOCAL",))
+    voxels, start = locate(path, fields.get("data file"), start, 1 if packed else needed)
     return Stored(voxels, start, needed, packed)
 
 
@@ -230,9 +187,9 @@ def _lines(path: Path) -> Iterator[tuple[str, int]]:
     while position < len(content):
         end = content.find(b"\n", position)
         end = len(content) if end < 0 else end
-        line = content[position:end].removesuffix(b"\r").decode("latin-1")
-        position = end + 1
-        if len(line) > _LONGEST_LINE or not line.replace("\t", " ").isprintable():
+        raw = content[position:end].removesuffix(b"\r")
+        line, position = raw.decode("utf-8", "replace"), end + 1
+        if len(raw) > _LONGEST_LINE or not line.replace("\t", " ").isprintable():
             raise FormError("its header is no text of short lines")
         yield line, position
 
@@ -277,24 +234,3 @@ def _check_size(needed: int) -> None:
         raise FormError("an axis without voxels")
     if needed > MAX_BYTES:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
-
-
-def _voxels(path: Path, start: int, name: str, least: int, *, local: tuple[str, ...]) -> tuple[Path, int]:
-    """File and first byte of the voxels: the file itself, or one regular file beside it, with at least so many bytes."""
-    if name.startswith("LIST") or "%" in name:
-        raise FormError("its voxels are in several files")
-    if name not in local:
-        if name in ("", ".", "..") or re.search(r"[/\\:]", name):
-            raise FormError("its header names voxels outside its own folder")
-        path, start = path.with_name(name), 0
-    try:
-        status = path.stat()
-    except OSError:
-        raise FormError("the file with its voxels is missing") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise FormError("its voxels are in no regular file")
-    if status.st_size > MAX_BYTES + _LONGEST:
-        raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
-    if status.st_size < start + least:
-        raise FormError("its voxels are cut short")
-    return path, start

@@ -71,10 +71,14 @@ class Keys:
             >>> len(Keys(b"only for this example").digest("1.2.3"))
             64
         """
-        return hmac.new(self.salt, f"digest\0{text}".encode(), hashlib.sha256).hexdigest()
+        return self._hmac(f"digest\0{text}")
 
     def _key(self, kind: str, identifier: str) -> str:
-        return hmac.new(self.salt, f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:20]
+        return self._hmac(f"{kind}\0{identifier}")[:20]
+
+    def _hmac(self, text: str) -> str:
+        # a folder's name need not be UTF-8, and Python then gives it half characters
+        return hmac.new(self.salt, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _salt_file() -> Path:

@@ -62,7 +62,10 @@ class Part:
 _ADC = {"ADC", "EADC", "ADC_UNSPECIFIED"}
 _TRACE = {"TRACE", "TRACEW", "ISOTROPIC"}
 _CALCULATED = ("CALC", "SYN", "COMP")
-_MAPS = {"FA", "COLFA", "FRACT_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION", "PERFUSION"}
+_MAPS = {
+    "FA", "COLFA", "FRACT_ANISO", "DIFFUSION_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION",
+    "PERFUSION",
+}  # fmt: skip
 _PHASE = {"P", "PHASE", "PHASE MAP", "IMAGINARY", "REAL", "R", "I", "VELOCITY"}
 _B_RANGE = re.compile(r"b\d+_\d+")
 

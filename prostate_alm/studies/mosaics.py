@@ -6,21 +6,27 @@ mosaic, and the order of the slices stands only in its CSA header. UIH (VFRAME) 
 
 import math
 import struct
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.values import convert_SQ
 
 from prostate_alm.studies.csa import csa_texts
+from prostate_alm.studies.geometry import COSINE_TOLERANCE
 from prostate_alm.studies.headers import Header
 
 MOSAIC = frozenset(("MOSAIC", "VFRAME"))
 CSA, CSA_CREATOR = 0x00291010, 0x00290010
 _UIH_SLICES = 0x00651051
 _SPACING = 0x00180088
-TAGS = frozenset((CSA, _UIH_SLICES, _SPACING, 0x0019100A))
+_COUNTS = (0x0019100A, 0x00651050)
+"""Where Siemens and UIH state the number of slices once more."""
+_MOST_TILES = 1024
+TAGS = frozenset((CSA, _UIH_SLICES, _SPACING, *_COUNTS))
 
 
 def tiles(mosaic: Header, dataset: Dataset) -> tuple[Header, ...]:
@@ -31,11 +37,12 @@ def tiles(mosaic: Header, dataset: Dataset) -> tuple[Header, ...]:
         dataset: the file's header with `TAGS`.
     """
     if _UIH_SLICES in dataset:
-        positions = [_numbers(item.get("ImagePositionPatient")) for item in dataset[_UIH_SLICES].value]
+        positions = [_numbers(item.get("ImagePositionPatient")) for item in _uih_slices(dataset)]
         layout = _layout(mosaic, len(positions), math.ceil(math.sqrt(len(positions) or 1)), square=False)
     else:
         positions, layout = _siemens(mosaic, dataset)
-    if layout is None or any(len(position) != 3 for position in positions):
+    counts = [count for tag in _COUNTS for count in _numbers_of(dataset, tag)]
+    if layout is None or any(len(position) != 3 for position in positions) or set(counts) - {len(positions)}:
         return (mosaic,)
     across, rows, columns = layout
     return tuple(
@@ -50,10 +57,16 @@ def tiles(mosaic: Header, dataset: Dataset) -> tuple[Header, ...]:
     )
 
 
+def _uih_slices(dataset: Dataset) -> Iterable[Dataset]:
+    """The sequence of slices; one whose VR was lost is implicit (PS3.5 6.2.2)."""
+    value = dataset[_UIH_SLICES].value
+    return convert_SQ(value, True, True) if isinstance(value, bytes) else value
+
+
 def _layout(mosaic: Header, count: int, across: int, *, square: bool) -> tuple[int, int, int] | None:
     """Tiles in a row, and rows and columns of a tile."""
     down = across if square else math.ceil(count / across)
-    if count < 1 or mosaic.rows % down or mosaic.columns % across:
+    if not 1 <= count <= _MOST_TILES or mosaic.rows % down or mosaic.columns % across:
         return None
     return across, mosaic.rows // down, mosaic.columns // across
 
@@ -62,7 +75,7 @@ def _siemens(mosaic: Header, dataset: Dataset) -> tuple[list[tuple[float, ...]],
     """Positions after Siemens' own layout: slice k lies k spacings along SliceNormalVector from the first."""
     count, normal = (_csa_numbers(dataset, name) for name in ("NumberOfImagesInMosaic", "SliceNormalVector"))
     spacing = _spacing(dataset)
-    if len(count) != 1 or len(normal) != 3 or not spacing or len(mosaic.orientation) != 6:
+    if len(count) != 1 or len(normal) != 3 or spacing <= 0 or len(mosaic.orientation) != 6:
         return [], None
     across = math.ceil(math.sqrt(max(1, int(count[0]))))
     layout = _layout(mosaic, int(count[0]), across, square=True)
@@ -70,6 +83,8 @@ def _siemens(mosaic: Header, dataset: Dataset) -> tuple[list[tuple[float, ...]],
         return [], None
     _, rows, columns = layout
     row, column = np.array(mosaic.orientation[:3]), np.array(mosaic.orientation[3:])
+    if abs(abs(np.cross(row, column) @ normal) - 1) > COSINE_TOLERANCE:
+        return [], None
     first = (
         np.array(mosaic.position_mm)
         + row * mosaic.pixel_spacing_mm[1] * (mosaic.columns - columns) / 2
@@ -103,9 +118,13 @@ def raw_float(element: Any) -> float | None:
 
 
 def _spacing(dataset: Dataset) -> float:
-    element = dataset.get(_SPACING)
-    stated = _numbers(None if element is None else element.value)
+    stated = _numbers_of(dataset, _SPACING)
     return stated[0] if len(stated) == 1 else 0.0
+
+
+def _numbers_of(dataset: Dataset, tag: int) -> tuple[float, ...]:
+    element = dataset.get(tag)
+    return _numbers(None if element is None else element.value)
 
 
 def _numbers(value: Any) -> tuple[float, ...]:

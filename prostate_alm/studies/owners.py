@@ -36,7 +36,7 @@ class Tree:
         self._endings: dict[str, set[str]] = {}
         self._holding: set[Path] = set()
         for uid, paths in images.items():
-            held = list(paths)
+            held = list(dict.fromkeys(paths))
             self._holders[uid] = {path.parent for path in held}
             # a volume file that lost its content is still known by its ending: no other file stands for one
             slices = [path for path in held if not is_volume_file(path)]

@@ -1,24 +1,33 @@
 """Files -> pixels: decoded once per file, cut into its images, scaled to what was measured."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID
 
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import FormError, Header
+from prostate_alm.studies.quiet import quiet
+from prostate_alm.studies.scan import BoundedFile
 from prostate_alm.studies.volume_files import decode_volume_file
 from prostate_alm.studies.volume_names import is_volume_file
 
+_KEYWORDS = (
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths", "FloatPixelData", "DoubleFloatPixelData", "PixelData",
+)  # fmt: skip
+_MOST_HELD_BYTES = 1 << 28
+_TAGS = [tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS]
+
 
 class PixelReader:
-    """Reads image after image; the last file that held many of them stays decoded."""
+    """Reads image after image; files that hold many of them stay decoded, the latest 256 MiB."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
-        self._planes = np.empty((0, 0, 0))
+        self._held: dict[Path, np.ndarray] = {}
 
     def read(self, image: Header) -> np.ndarray:
         """One image, float32 (rows, columns), by its own slope and intercept.
@@ -26,12 +35,10 @@ class PixelReader:
         Raises:
             ReadingError: if it cannot be decoded; the message names series and transfer syntax.
         """
-        if image.path != self._path:
-            decode = _decode_volume if is_volume_file(image.path) else _decode_dicom
-            self._planes, self._path = decode(image), image.path
-        if image.frame >= len(self._planes):
-            raise ReadingError(f"{image.name}: {len(self._planes)} frames instead of {image.frames}")
-        stored = self._planes[image.frame]
+        planes = self._planes_of(image)
+        if image.frame >= len(planes):
+            raise ReadingError(f"{image.name}: {len(planes)} frames instead of {image.frames}")
+        stored = planes[image.frame]
         if image.corner is not None:
             row, column = image.corner
             stored = stored[row : row + image.rows, column : column + image.columns]
@@ -42,6 +49,17 @@ class PixelReader:
         if not np.isfinite([slope, intercept]).all() or slope == 0:
             raise ReadingError(f"{image.name}: an image has the RescaleSlope {slope:g} and intercept {intercept:g}")
         return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+
+    def _planes_of(self, image: Header) -> np.ndarray:
+        if (planes := self._held.get(image.path)) is not None:
+            return planes
+        planes = _decode_volume(image) if is_volume_file(image.path) else _decode_dicom(image)
+        if image.frames > 1 or image.corner is not None:
+            # the directions of one slice lie in as many mosaics, so that each is wanted again for the next slice
+            while self._held and sum(held.nbytes for held in self._held.values()) + planes.nbytes > _MOST_HELD_BYTES:
+                del self._held[next(iter(self._held))]
+            self._held[image.path] = planes
+        return planes
 
 
 def _decode_volume(image: Header) -> np.ndarray:
@@ -56,14 +74,15 @@ def _decode_volume(image: Header) -> np.ndarray:
 def _decode_dicom(image: Header) -> np.ndarray:
     """All planes of a file as stored, (frames, rows, columns)."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            stored = pydicom.dcmread(image.path, force=True).pixel_array
+        with quiet(), BoundedFile(image.path) as file:
+            stored = pydicom.dcmread(file, force=True, specific_tags=_TAGS).pixel_array
     except Exception as error:  # decoders raise many kinds
-        syntax = UID(image.transfer_syntax)
-        syntax_name = syntax.name if syntax.is_transfer_syntax else "unknown"
+        with quiet():
+            syntax = UID(image.transfer_syntax)
+            syntax_name = syntax.name if syntax.is_transfer_syntax else "unknown"
+        what = str(error) if isinstance(error, FormError) else type(error).__name__
         raise ReadingError(
-            f"{image.name}: an image cannot be decoded ({type(error).__name__}, transfer syntax {syntax_name})"
+            f"{image.name}: an image cannot be decoded ({what}, transfer syntax {syntax_name})"
         ) from error
     if not image.monochrome and stored.ndim > 2:
         raise ReadingError(f"{image.name}: an image is in colour")

@@ -6,6 +6,7 @@ the images of a series share most of their values, each distinct value is conver
 """
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
@@ -18,20 +19,27 @@ from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_eleme
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
+
+from prostate_alm.studies.headers import FormError
 
 _PREAMBLE = 132
 _CHUNK = 1 << 15
-_PIXELS = 0x7FE00000
+_PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _LONGEST_VALUE = 1 << 20
 _CHARSET, _SYNTAX = 0x00080005, 0x00020010
 _DELIMITERS, _ITEM_END, _UNDEFINED = 0xFFFE, 0xFFFEE00D, 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
 """Group and element of little endian, read as one number."""
-_LONG = {vr.encode(): vr for vr in "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()}
-_SHORT = {vr.encode(): vr for vr in "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()}
+_LONG = {vr.value.encode(): vr.value for vr in EXPLICIT_VR_LENGTH_32}
+_SHORT = {vr.value.encode(): vr.value for vr in EXPLICIT_VR_LENGTH_16}
 _EXPLICIT, _LENGTH = struct.Struct("<HH2sH").unpack_from, struct.Struct("<L").unpack_from
 _ITEM_HEAD = struct.Struct("<LL").unpack
 _DEEPEST = 16
+_MOST_STRETCHES = 2000
+"""Stretches of 32 KiB of a header, up to some eight million elements: three seconds. A frame takes a tenth of one."""
+_MOST_READS = 400_000
+"""pydicom reads an element of a frame in one to three pieces of some 5 microseconds: thousands of frames."""
 
 
 class DeflatedError(ValueError):
@@ -51,6 +59,7 @@ def read_elements(path: Path, tags: frozenset[int]) -> Dataset:
 
     Raises:
         DeflatedError: a deflated transfer syntax.
+        FormError: more elements than any image has.
         Exception: pydicom raises many kinds on damaged input.
     """
     try:
@@ -65,28 +74,48 @@ def parse(path: Path, tags: frozenset[int]) -> Dataset:
 
     Raises:
         DeflatedError: a deflated transfer syntax.
+        FormError: more elements than any image has.
         Exception: pydicom raises many kinds on damaged input.
     """
-    with _Sized(io.FileIO(path)) as file:
+    with BoundedFile(path) as file:
         force = file.read(_PREAMBLE)[128:] != b"DICM"
         file.seek(0)
         return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=sorted(tags), force=force)
 
 
-class _Sized(io.BufferedReader):
-    """A file that nobody reads to its end at once: pydicom does so only to inflate it, wherever its syntax stands."""
+class BoundedFile(io.BufferedReader):
+    """A file for pydicom, which would inflate one to any size, set aside memory for any stated length, and take a
+    minute over a header of a million elements.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DeflatedError: from `read`, if asked for all the rest: pydicom does so only to inflate it, wherever its syntax
+            stands.
+        FormError: from `read`, called more often than for any header.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = io.FileIO(path)
+        super().__init__(file)
+        self._left, self._size = _MOST_READS, os.fstat(file.fileno()).st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
         if size is None or size < 0:
             raise DeflatedError("deflated")
-        return super().read(size)
+        self._left -= 1
+        if self._left < 0:
+            raise FormError("its header has too many elements")
+        return super().read(min(size, self._size))
 
 
 class _Window:
     """A stretch of a file's bytes that moves on with the scan."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file, self._left = file, _MOST_STRETCHES
         self.start = 0
         self.bytes = file.read(_CHUNK)
 
@@ -94,8 +123,10 @@ class _Window:
         """Exactly `length` bytes.
 
         Raises:
-            _UnusualError: if the file ends before.
+            _UnusualError: if the file ends before, or they are very many.
         """
+        if length > _LONGEST_VALUE:
+            raise _UnusualError("a very long value")
         begin = offset - self.start
         if begin < 0 or begin + length > len(self.bytes):
             begin = self.move(offset, length)
@@ -106,6 +137,9 @@ class _Window:
 
     def move(self, offset: int, length: int = 0) -> int:
         """Begin the window at an offset; returns where that stands in it, 0."""
+        self._left -= 1
+        if self._left < 0:
+            raise FormError("its header has too many elements")
         self._file.seek(offset)
         self.start, self.bytes = offset, self._file.read(max(_CHUNK, length))
         return 0
@@ -130,7 +164,7 @@ def _scan(window: _Window, tags: frozenset[int]) -> Dataset:
         raise _UnusualError("explicit after all")
     found: dict[int, tuple[str | None, bytes]] = {}
     for tag, vr, length, value in _elements(window, offset, implicit):
-        if tag >= _PIXELS:
+        if tag in _PIXELS:
             break
         if tag in tags or tag == _CHARSET:
             if length > _LONGEST_VALUE or vr == "SQ":  # undefined lengths are the longest
@@ -192,7 +226,7 @@ def _dataset(
 ) -> Dataset:
     charset = found.get(_CHARSET, (None, b""))[1]
     elements = {
-        BaseTag(tag): _converted(tag, vr, value, implicit, charset if vr != "DS" else b"")
+        BaseTag(tag): _element(tag, vr, value, implicit, charset if vr != "DS" else b"")
         for tag, (vr, value) in found.items()
     }
     dataset = Dataset(elements)  # pyright: ignore[reportArgumentType]
@@ -205,10 +239,23 @@ def _dataset(
     return dataset
 
 
+def _element(tag: int, vr: str | None, value: bytes, implicit: bool, charset: bytes) -> DataElement | RawDataElement:
+    """An element; as pydicom has it, what cannot be converted fails only when it is asked for."""
+    if vr in (None, "UN") and tag & 0x10000:  # what a private element holds depends on its creator
+        return _raw(tag, vr, value, implicit)
+    try:
+        return _converted(tag, vr, value, implicit, charset)
+    except Exception:  # pydicom raises many kinds
+        return _raw(tag, vr, value, implicit)
+
+
 @lru_cache(maxsize=8192)
 def _converted(tag: int, vr: str | None, value: bytes, implicit: bool, charset: bytes) -> DataElement:
-    raw = RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit, True)
-    return convert_raw_data_element(raw, encoding=_encodings(charset))
+    return convert_raw_data_element(_raw(tag, vr, value, implicit), encoding=_encodings(charset))
+
+
+def _raw(tag: int, vr: str | None, value: bytes, implicit: bool) -> RawDataElement:
+    return RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit, True)
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import resource
 import zlib
 
@@ -106,7 +107,7 @@ def test_compressed_voxels_that_are_damaged(folder, name):
     packed.write_bytes(content)
     (study,) = find_studies(folder)
     images = [image for image in study.files if image.path == path]
-    with pytest.raises(ReadingError, match="compressed (data|voxels) are damaged") as caught:
+    with pytest.raises(ReadingError, match=r"compressed (data|voxels) are damaged") as caught:
         read_volume(build_stack(images))
     assert str(folder) not in str(caught.value)
 
@@ -127,6 +128,16 @@ def test_compressed_voxels_that_are_cut_short(folder, name, lost):
     path = volume_factory.write(folder / f"p_{name}", VOXELS, AFFINE)
     path.write_bytes(path.read_bytes()[:-lost])
     with pytest.raises(FormError, match="cut short"):
+        decode_volume_file(path)
+
+
+@pytest.mark.parametrize("length", [b"CompressedDataSize = 100\n", b""])
+def test_voxels_that_itk_reads_otherwise(folder, length):
+    """MetaIO unpacks what it is told to, says nothing, and leaves the rest of the image as memory was."""
+    noise = np.random.default_rng(0).integers(0, 4000, (30, 30, 6)).astype(np.int16)
+    path = volume_factory.write(folder / "p_b100.mha", noise, AFFINE)
+    path.write_bytes(re.sub(rb"CompressedDataSize = \d+\n", length, path.read_bytes(), count=1))
+    with pytest.raises(FormError, match="ITK reads other voxels from it than it holds"):
         decode_volume_file(path)
 
 
@@ -193,6 +204,7 @@ def test_the_headers_that_the_next_tests_spoil_are_good(tmp_path):
     [
         ({"TransformMatrix": None}, "no TransformMatrix"),
         ({"Offset": None}, "no Offset"),
+        ({"Origin": "1 2 3"}, "more than one Offset"),
         ({"NDims": "99"}, "no 2, 3 or 4 axes"),
         ({"DimSize": "99999 99999 99999"}, "more than 512 MiB"),
         ({"DimSize": "6 5"}, "unusable or unusual DimSize"),
@@ -202,6 +214,7 @@ def test_the_headers_that_the_next_tests_spoil_are_good(tmp_path):
         ({"ElementSpacing": "0 1 1"}, "damaged"),
         ({"TransformMatrix": "0 0 0 0 0 0 0 0 0"}, "damaged"),
         ({"CompressedData": "True", "CompressedDataSize": "9999999999"}, "cut short"),
+        ({"CompressedData": "yes"}, "unusable or unusual CompressedData"),
         ({"BinaryData": "False"}, "unusable or unusual BinaryData"),
         ({"ElementToIntensityFunctionSlope": "2"}, "ElementToIntensityFunctionSlope"),
         ({"CenterOfRotation": "1 2 3"}, "CenterOfRotation"),
@@ -210,6 +223,7 @@ def test_the_headers_that_the_next_tests_spoil_are_good(tmp_path):
         ({"Comment": "one\nDimSize = 6 5 4"}, "states one thing twice"),
         ({"ElementDataFile": "/etc/passwd"}, "names voxels outside its own folder"),
         ({"ElementDataFile": "../a.raw"}, "names voxels outside its own folder"),
+        ({"ElementDataFile": ""}, "names voxels outside its own folder"),
         ({"ElementDataFile": ".."}, "names voxels outside its own folder"),
         ({"ElementDataFile": "C:\\a.raw"}, "names voxels outside its own folder"),
         ({"ElementDataFile": "LIST"}, "in several files"),
@@ -228,6 +242,7 @@ def test_a_metaimage_header_that_itk_must_not_see(folder, name, changed, expecte
     ("changed", "expected"),
     [
         ({"space": None}, "no space"),
+        ({"space origin": "(0,0,0) :=", "content": "x"}, "unusable or unusual space origin"),
         ({"space": "scanner-xyz"}, "unusable or unusual space"),
         ({"space directions": None}, "no space directions"),
         ({"space origin": None}, "no space origin"),
