@@ -17,6 +17,7 @@ from prostate_alm.cohort import MANIFEST, Case, Cohort, LabelRow, read_label_row
 from prostate_alm.errors import NoInputError, UsageError, UserError
 from prostate_alm.files import lock_folder, output_folder, write_csv
 from prostate_alm.studies import (
+    FILES,
     QUALITY_COLUMNS,
     Keys,
     Rules,
@@ -138,6 +139,8 @@ def _names(study: StudyFiles, root: Path) -> Iterator[str]:
     if study.accession:
         yield study.accession
     folder = study.folder.relative_to(root) if study.folder.is_relative_to(root) else Path()
+    if study.uid.startswith(FILES):
+        yield study.folder.name
     if folder.parts:
         yield folder.as_posix()
         yield folder.parts[0]

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the mutations live there, beside the small studies that they use
 
 from fuzzing import mutations, report  # noqa: E402
-from fuzzing.pool import Pool, clean  # noqa: E402
+from fuzzing.case import clean  # noqa: E402
+from fuzzing.pool import Pool  # noqa: E402
 from fuzzing.sources import phantom_sources, real_sources, small_sources  # noqa: E402
 
 

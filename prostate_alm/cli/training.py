@@ -70,7 +70,7 @@ def train(
     )
     bundle = find_bundle("prostate_dce_classification")
     made = train_ensemble(cohort, out, bundle, settings, processes=processes, progress=console.note)
-    console.result(str(made))
+    console.result(str(out / made.name))  # as it was given: an absolute path may name the user
 
 
 def evaluate(

@@ -5,7 +5,7 @@ study with a problem is never decided on.
 """
 
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
-from prostate_alm.studies.index import StudyFiles, find_studies, open_studies
+from prostate_alm.studies.index import UNREADABLE, StudyFiles, find_studies, open_studies
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
 from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
@@ -13,12 +13,15 @@ from prostate_alm.studies.rules import Rules
 from prostate_alm.studies.rules_file import default_rules, load_rules
 from prostate_alm.studies.store import Task as StudyTask
 from prostate_alm.studies.store import store_study
+from prostate_alm.studies.volume_files import FILES
 from prostate_alm.studies.volumes import Volume
 
 __all__ = [
     "CANONICAL_B_VALUES",
+    "FILES",
     "QUALITY_COLUMNS",
     "REQUIRED",
+    "UNREADABLE",
     "Keys",
     "Rules",
     "SeriesReport",

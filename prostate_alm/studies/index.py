@@ -88,7 +88,7 @@ def find_studies(root: Path | str, rules: Rules | None = None, *, origin: Path |
     """
     root = Path(root)
     if not root.exists():
-        raise NoInputError(f"{root} does not exist; give a folder with the DICOM files of a study")
+        raise NoInputError(f"{root} does not exist; give a folder with the files of a study")
     headers: dict[str, list[Header]] = defaultdict(list)
     skipped: list[Skipped] = []
     for outcome in _outcomes(root, skipped, rules or load_rules(None)):
@@ -162,12 +162,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _nothing(root: Path, skipped: list[Skipped]) -> str:
     if not skipped:
-        return f"no DICOM image in {root}: it holds no files; give a folder with the DICOM files of a study"
+        return f"no readable image in {root}: it holds no files; give a folder with the files of a study"
     first = skipped[0]
     count = "1 file" if len(skipped) == 1 else f"{len(skipped)} files"
     return (
-        f"no DICOM image in {root}: {count}, {first.path.name}: {first.reason}; "
-        "give a folder with the DICOM files of a study"
+        f"no readable image in {root}: {count}, {first.path.name}: {first.reason}; "
+        "give a folder with the files of a study"
     )
 
 

@@ -243,5 +243,5 @@ def _derived_otherwise(image: Header, _rules: Rules) -> Kind | None:
 
 
 _RULES: tuple[Callable[[Header, Rules], Kind | None], ...] = (
-    _unreadable, _left_out, _named, _adc, _calculated, _derived_otherwise,
+    _left_out, _unreadable, _named, _adc, _calculated, _derived_otherwise,
 )  # fmt: skip

@@ -55,7 +55,7 @@ def load_rules(path: Path | None) -> Rules:
         ...     _ = site.write_text("checks: {min_overlap: 0.9}")
         ...     rules = load_rules(site)
         >>> rules.checks.min_overlap, rules.checks.min_snr
-        (0.9, 2.0)
+        (0.9, 2.8)
     """
     if path is None:
         return default_rules()

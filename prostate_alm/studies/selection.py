@@ -42,7 +42,7 @@ def _unheard(selection: Selection, rules: Rules) -> list[str]:
         f"{verdict.part.name}: a rule of the site wants it as {role}, but it is {verdict.reason}"
         for verdict in selection.verdicts
         for role in (Role.T2, Role.DWI)
-        if prefers(verdict.part, rules, role) and not verdict.reason.startswith("used as")
+        if prefers(verdict.part, rules, role) and not (verdict.role is role and verdict.reason.startswith("used as"))
     ]
 
 

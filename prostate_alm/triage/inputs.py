@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prostate_alm.errors import NoInputError, OutputError
-from prostate_alm.studies import open_studies
+from prostate_alm.studies import FILES, UNREADABLE, open_studies
 from prostate_alm.triage.identity import content_hash, files_of, place_key
-from prostate_alm.triage.privacy import UID, describe, path_words, scrub
+from prostate_alm.triage.privacy import describe, path_words, scrub
 
 if TYPE_CHECKING:
     from prostate_alm.studies import Keys, Rules, StudyFiles
@@ -99,8 +99,8 @@ def _no_input(mistakes: list[Exception]) -> NoInputError:
 
 
 def _stated_uid(study: "StudyFiles") -> str:
-    """The StudyInstanceUID; empty where the files are too damaged to state one."""
-    return study.uid if study.files or UID.fullmatch(study.uid) else ""
+    """The StudyInstanceUID; empty where the files state none: volume files, or damage."""
+    return "" if study.uid.startswith((FILES, UNREADABLE)) else study.uid
 
 
 def _once(study_key: str, copies: "list[StudyFiles]") -> Found:

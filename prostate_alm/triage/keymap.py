@@ -73,6 +73,7 @@ def write_keymap(path: Path, found: Iterable["Found"]) -> Path:
     table.writerows(rows[key] for key in sorted(rows))
     with whole_file(path) as part:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        # a folder's name need not be UTF-8, and Python then gives it half characters
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(text.getvalue())
     return path

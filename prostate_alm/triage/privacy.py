@@ -1,13 +1,13 @@
 """What must not leave the hospital, taken out of every text that is stored or printed on stdout."""
 
 import re
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pydicom
 
+from prostate_alm.studies.quiet import quiet
 from prostate_alm.studies.words import ALLOWED, safe_description
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def cleaned(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def identifiers(study: "StudyFiles") -> set[str]:
-    """The strings that identify the patient or the study: from its index and its first file."""
-    secrets = {study.uid}
+    """The strings that identify the patient or the study: from its index, which may know two, and its first file."""
+    stated = set(_stated(study.files[0].path) if study.files else [])
     for header in study.files:
-        secrets.update([header.patient_id, header.accession])
-    for value in _stated(study.files[0].path) if study.files else []:
+        stated.update([header.patient_id, header.accession, header.patient_name, header.birth_date])
+    secrets = {study.uid}
+    for value in stated:
         secrets.update([value, *re.split(r"[\^=\s]+", value)])
     return {secret for secret in secrets if secret and secret.casefold() not in ALLOWED}
 
@@ -87,8 +88,7 @@ def describe(error: Exception, secrets: Iterable[str]) -> str:
 
 def _stated(path: Path) -> list[str]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_IDENTIFYING, force=True)
             return [str(dataset.get(name) or "") for name in _IDENTIFYING]
     except Exception:  # pydicom raises many kinds on damaged input; then nothing of the file has been quoted either

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,3 +79,13 @@ class Case:
 
 
 _OTHER = {".json", ".txt", ".md", ".bval", ".bvec"}
+
+
+def clean(folder: Path) -> None:
+    """Remove a folder, also what is deeper in it than Python can remove."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except (RecursionError, OSError):
+        subprocess.run(["rm", "-rf", str(folder)], check=True)

@@ -1,10 +1,10 @@
 """Workers side by side, each watched: one that hangs or dies is a finding, and another takes its place."""
 
 import multiprocessing
-import shutil
+import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,8 +14,81 @@ from fuzzing.prints import Reading, read
 from fuzzing.sources import Source
 from fuzzing.worker import Outcome, work
 
-SECONDS = 10.0
 _TO_BUILD = 120.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one reading may take.
+
+    Args:
+        seconds: of the processor's time, to which other work on the machine does not add.
+        standstill: by the clock, for what waits instead of working, such as for a pipe.
+    """
+
+    seconds: float = 10.0
+    standstill: float = 60.0
+
+
+PATIENCE = Patience()
+
+
+class Pool:
+    """Runs mutations by their seeds.
+
+    Args:
+        folder: for everything; its owner removes it.
+        sources: what to mutate.
+        jobs: how many at a time.
+        patience: how long one reading may take.
+        target: what a worker does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sources: Sequence[Source],
+        jobs: int,
+        patience: Patience = PATIENCE,
+        target: Callable[..., None] = work,
+    ) -> None:
+        self._folder, self._sources, self._jobs = folder, list(sources), jobs
+        self._patience, self._target = patience, target
+        self.baselines: dict[str, Reading] = {s.name: read(s.folder, s.harmonise) for s in self._sources}
+        self._started = 0
+
+    def run(self, seeds: Iterable[int]) -> Iterator[Outcome]:
+        """One outcome per seed, as they come."""
+        queue = list(reversed(list(seeds)))
+        workers = [self._start() for _ in range(min(self._jobs, len(queue)))]
+        try:
+            for one in workers:
+                one.give(queue)
+            while any(one.seed is not None for one in workers):
+                for index, one in enumerate(workers):
+                    outcome = one.look(self._patience)
+                    if outcome is None:
+                        continue
+                    if outcome.outcome in (verdict.HANG, verdict.DIED, verdict.BROKEN):
+                        one.stop()
+                        workers[index] = one = self._start()
+                    one.give(queue)
+                    yield outcome
+                wait([one.connection for one in workers if one.seed is not None], timeout=0.5)
+        finally:
+            for one in workers:
+                one.stop()
+
+    def _start(self) -> "_Worker":
+        self._started += 1
+        context = multiprocessing.get_context("spawn")
+        mine, theirs = context.Pipe()
+        arguments = (theirs, self._folder / f"worker-{self._started}", self._sources, self.baselines)
+        process = context.Process(target=self._target, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, mine)
 
 
 @dataclass
@@ -24,108 +97,51 @@ class _Worker:
     connection: Connection
     seed: int | None = None
     doing: tuple[str, str] = ("", "")
-    deadline: float = field(default=float("inf"))
+    deadline: float = float("inf")
+    worked: float = 0.0
 
+    def give(self, queue: list[int]) -> None:
+        """The next seed, or the end."""
+        self.seed = queue.pop() if queue else None
+        self.deadline = time.monotonic() + _TO_BUILD
+        self.doing = ("", "")
+        self.connection.send(self.seed)
 
-class Pool:
-    """Runs mutations by their seeds.
-
-    Args:
-        work: a folder for everything; its owner removes it.
-        sources: what to mutate.
-        jobs: how many at a time.
-        seconds: how long one reading may take.
-    """
-
-    def __init__(self, work: Path, sources: Sequence[Source], jobs: int, seconds: float = SECONDS) -> None:
-        self._work, self._sources, self._jobs, self._seconds = work, list(sources), jobs, seconds
-        self._baselines: dict[str, Reading] = {s.name: read(s.folder, s.harmonise) for s in self._sources}
-        self._context = multiprocessing.get_context("spawn")
-        self._started = 0
-
-    @property
-    def baselines(self) -> dict[str, Reading]:
-        """The unmutated readings."""
-        return self._baselines
-
-    def run(self, seeds: Iterable[int]) -> Iterator[Outcome]:
-        """One outcome per seed, as they come. What seems to hang is run once more: the machine may have been busy."""
-        queue = list(reversed(list(seeds)))
-        again: set[int] = set()
-        workers = [self._start() for _ in range(min(self._jobs, len(queue)))]
-        try:
-            for worker in workers:
-                self._give(worker, queue)
-            while any(worker.seed is not None for worker in workers):
-                for index, worker in enumerate(workers):
-                    outcome = self._look(worker)
-                    if outcome is None:
-                        continue
-                    if outcome.outcome in (verdict.HANG, verdict.DIED):
-                        self._stop(worker)
-                        workers[index] = worker = self._start()
-                        if outcome.outcome == verdict.HANG and outcome.seed not in again:
-                            again.add(outcome.seed)
-                            queue.append(outcome.seed)
-                            outcome = None
-                    self._give(worker, queue)
-                    if outcome is not None:
-                        yield outcome
-                wait([worker.connection for worker in workers if worker.seed is not None], timeout=0.5)
-        finally:
-            for worker in workers:
-                self._stop(worker)
-
-    def _start(self) -> _Worker:
-        self._started += 1
-        folder = self._work / f"worker-{self._started}"
-        mine, theirs = self._context.Pipe()
-        arguments = (theirs, folder, self._sources, self._baselines)
-        process = self._context.Process(target=work, args=arguments, daemon=True)
-        process.start()
-        theirs.close()
-        return _Worker(process, mine)
-
-    def _give(self, worker: _Worker, queue: list[int]) -> None:
-        worker.seed = queue.pop() if queue else None
-        worker.deadline = time.monotonic() + _TO_BUILD
-        worker.doing = ("", "")
-        worker.connection.send(worker.seed)
-
-    def _look(self, worker: _Worker) -> Outcome | None:
+    def look(self, patience: Patience) -> Outcome | None:
         """The outcome, if there is one by now."""
-        if worker.seed is None:
+        if self.seed is None:
             return None
-        failed = Outcome(worker.seed, *worker.doing, verdict.DIED)
+        failed = Outcome(self.seed, *self.doing, verdict.DIED)
         try:
-            while worker.connection.poll():
-                message = worker.connection.recv()
+            while self.connection.poll():
+                message = self.connection.recv()
                 if isinstance(message, Outcome):
-                    slow = message.seconds > self._seconds
-                    return (
-                        replace(message, outcome=verdict.HANG, detail=f"{message.seconds:.1f} s") if slow else message
-                    )
-                worker.doing = message
-                worker.deadline = time.monotonic() + self._seconds * 1.5
+                    slow = message.seconds > patience.seconds
+                    detail = f"{message.seconds:.1f} s of work"
+                    return replace(message, outcome=verdict.HANG, detail=detail) if slow else message
+                self.doing = message
+                self.deadline, self.worked = time.monotonic() + patience.standstill, self._seconds_worked()
         except (EOFError, OSError):
-            worker.process.join()
-            return replace(failed, detail=f"the process ended with {worker.process.exitcode}")
-        if time.monotonic() > worker.deadline:
-            detail = f"more than {self._seconds:.0f} s" if worker.doing[0] else "it could not be built in time"
-            return replace(failed, outcome=verdict.HANG, detail=detail)
+            self.process.join()
+            return replace(failed, detail=f"the process ended with {self.process.exitcode}")
+        late = time.monotonic() > self.deadline
+        if not self.doing[0]:
+            return replace(failed, outcome=verdict.BROKEN, detail="it could not be built in time") if late else None
+        if self._seconds_worked() - self.worked > patience.seconds:
+            return replace(failed, outcome=verdict.HANG, detail=f"more than {patience.seconds:g} s of work")
+        if late:
+            return replace(failed, outcome=verdict.HANG, detail=f"more than {patience.standstill:g} s by the clock")
         return None
 
-    def _stop(self, worker: _Worker) -> None:
-        worker.process.kill()
-        worker.process.join()
-        worker.connection.close()
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
 
-
-def clean(work: Path) -> None:
-    """Remove a pool's folder, however deep."""
-    import subprocess
-
-    try:
-        shutil.rmtree(work)
-    except (RecursionError, OSError):
-        subprocess.run(["rm", "-rf", str(work)], check=False)
+    def _seconds_worked(self) -> float:
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -3,8 +3,6 @@
 import contextlib
 import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fuzzing import mutations, verdict
-from fuzzing.case import Case, NotApplicableError
+from fuzzing.case import Case, NotApplicableError, clean
 from fuzzing.oracle import Allowance, allowance
 from fuzzing.prints import Reading, read
 from fuzzing.sources import Source
@@ -32,7 +30,7 @@ MEMORY_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one mutation."""
+    """What became of one mutation; `seconds` are those of the processor, to which other work cannot add."""
 
     seed: int
     kind: str
@@ -48,12 +46,13 @@ class Outcome:
 
 def work(connection: Connection, folder: Path, sources: Sequence[Source], baselines: dict[str, Reading]) -> None:
     """Take seeds until there is none: answer each with its kind when it is built, then with its outcome."""
-    _confine(folder)
+    confine(folder)
     while (seed := connection.recv()) is not None:
         connection.send(run(seed, folder, sources, baselines, connection.send))
 
 
-def _confine(folder: Path) -> None:
+def confine(folder: Path) -> None:
+    """Let this process have 2 GiB more than it has, no voice, and a temporary folder of its own."""
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)  # decoders talk
@@ -82,7 +81,7 @@ def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str,
         tell((kind, source.name))
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
-    before, start = _status("VmRSS"), time.perf_counter()
+    before, start = _status("VmRSS"), time.process_time()
     reading: Reading | None = None
     try:
         with opened(case.root) as root:
@@ -96,7 +95,7 @@ def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str,
         found = verdict.Verdict(verdict.MEMORY, _where())
     except Exception:
         found = verdict.Verdict(verdict.CRASH, _where())
-    seconds, peak = time.perf_counter() - start, (_status("VmHWM") - before) / 1024
+    seconds, peak = time.process_time() - start, (_status("VmHWM") - before) / 1024
     if found.outcome in verdict.ALLOWED and (left := _left(folder, case)):
         found = verdict.Verdict(verdict.LEFT, left)
     ready = [study for study in (reading.studies if reading else ()) if study.ready]
@@ -110,7 +109,7 @@ def _build(seed: int, place: Path, sources: Sequence[Source]) -> tuple[str, Sour
     generator, kind, order = mutations.draw(seed, sources)
     while True:
         for source in order:
-            _remove(place)
+            clean(place)
             place.mkdir(parents=True)
             case = Case(place, source.folder, tuple(other.folder for other in sources if other != source), generator)
             try:
@@ -145,19 +144,9 @@ def _where(room: str = "prostate_alm") -> str:
 
 def _left(folder: Path, case: Case) -> str:
     if any((folder / "temporary").iterdir()):
-        _remove(folder / "temporary")
+        clean(folder / "temporary")
         (folder / "temporary").mkdir()
         return "unpacked files were left behind"
     if any(path.name == ESCAPED for path in (*folder.iterdir(), *case.work.iterdir())):
         return "a file escaped from an archive"
     return ""
-
-
-def _remove(place: Path) -> None:
-    """Also what is deeper than Python can remove."""
-    try:
-        shutil.rmtree(place)
-    except FileNotFoundError:
-        return
-    except (RecursionError, OSError):
-        subprocess.run(["rm", "-rf", str(place)], check=True)

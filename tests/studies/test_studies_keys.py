@@ -76,3 +76,8 @@ def test_a_digest_follows_salt_and_text_and_is_no_key():
     assert Keys(SALT).digest("some text") == expected
     assert len({Keys(SALT).digest("1"), Keys(SALT).digest("2"), Keys(SALT + b"!").digest("1")}) == 3
     assert not Keys(SALT).digest("1").startswith(Keys(SALT).study("1"))
+
+
+def test_half_characters_have_keys():
+    """Python has them in the name of a folder that is no UTF-8."""
+    assert len({Keys(SALT).study(f"unreadable:M{letter}ller") for letter in ("\udcfc", "\udcf6", "\ud800", "u")}) == 4

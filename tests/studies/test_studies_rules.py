@@ -39,7 +39,7 @@ def site(tmp_path, monkeypatch):
 # defaults
 
 
-def test_defaults_are_the_limits_from_before_there_were_rules():
+def test_the_default_limits():
     content = DEFAULTS.model_dump()
     content.pop("files")
     assert (
@@ -62,9 +62,11 @@ def test_defaults_are_the_limits_from_before_there_were_rules():
             "fit_adc_mm2_per_s": (0.2e-3, 3.5e-3),
             "max_extrapolation_above": 1.3,
             "max_extrapolation_below": 150,
-            "min_snr": 2,
+            "min_snr": 2.8,
             "max_saturated": 0.02,
             "min_contrast": 1.05,
+            "max_blank_slices": 0,
+            "max_signal_ratio": 1,
         },
         "series": (),
     }

@@ -60,7 +60,7 @@ def fake_find(root):
     for path in [root] if root.suffix == ".dcm" else sorted(root.rglob("*.dcm")):
         content = json.loads(path.read_text())
         description = f"t2_tse_tra {content['patient_name']} {content['birth_date']}"
-        known = {name: content[name] for name in ("patient_id", "accession")}
+        known = {name: content[name] for name in ("patient_id", "accession", "patient_name", "birth_date")}
         header = SimpleNamespace(path=path, raw_description=description, **known)
         studies.append(
             SimpleNamespace(

@@ -53,7 +53,8 @@ def test_texts_are_cleaned_however_deep_they_lie():
 
 
 def study(path, **changes):
-    header = SimpleNamespace(path=path, raw_description="t2_tse_tra Freetext", patient_id="P1", accession="")
+    stated = {"patient_id": "P1", "accession": "", "patient_name": "Roe^Jane", "birth_date": "19500102"}
+    header = SimpleNamespace(path=path, raw_description="t2_tse_tra Freetext", **stated)
     return SimpleNamespace(**({"uid": "1.2", "files": [header]} | changes))
 
 
@@ -82,7 +83,7 @@ def test_unknown_words_of_a_description_and_parts_of_the_path_are_free_words(tmp
 def test_a_file_that_cannot_be_read_gives_what_the_index_knows(tmp_path, content):
     if content is not None:
         (tmp_path / "1.dcm").write_bytes(content)
-    assert {"1.2", "P1"} <= identifiers(study(tmp_path / "1.dcm"))
+    assert {"1.2", "P1", "Roe"} <= identifiers(study(tmp_path / "1.dcm"))
 
 
 def test_an_exception_becomes_its_class_and_a_clean_message():
