@@ -24,7 +24,6 @@ from pydicom.uid import generate_uid
 
 from prostate_alm.studies import headers, instances, keys
 
-
 pytestmark = pytest.mark.slow
 
 
