@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the mutations live there, beside the small studies that they use
 
-from fuzzing import mutations, report  # noqa: E402
+from fuzzing import mutations, report, verdict  # noqa: E402
 from fuzzing.case import clean  # noqa: E402
 from fuzzing.pool import Pool  # noqa: E402
 from fuzzing.sources import phantom_sources, real_sources, small_sources  # noqa: E402
@@ -29,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "mri")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--show", nargs="*", choices=verdict.ALLOWED, default=[], help="list these outcomes too")
     parser.add_argument("--kind", nargs="*", choices=sorted(mutations.KINDS), help="only these kinds of mutation")
     return parser.parse_args()
 
@@ -52,15 +53,15 @@ def main() -> None:
         start = time.monotonic()
         for outcome in pool.run(seeds):
             outcomes.append(outcome)
-            if bad := report.violations([outcome]):
-                print(line(bad[0]), flush=True)
+            if outcome.outcome in (*verdict.VIOLATIONS, *options.show) or report.wrongly_negative(outcome):
+                print(line(outcome), flush=True)
             if len(outcomes) % 500 == 0:
                 print(f"{len(outcomes)} done, {time.monotonic() - start:.0f} s", flush=True)
     finally:
         clean(work)
     print(report.table(outcomes))
     print(report.summary(outcomes))
-    wrong = report.violations(outcomes)
+    wrong = [*report.violations(outcomes), *filter(report.wrongly_negative, outcomes)]
     print(f"{len(wrong)} violations in {len(outcomes)} mutations of {len(sources)} studies")
     for outcome in wrong:
         print(line(outcome))

@@ -68,7 +68,7 @@ def _elements(item: Dataset) -> Iterator[tuple[BaseTag, DataElement]]:
     for keyword in _GROUPS:
         group = item.get(keyword)
         for element in group[0] if group else ():
-            name = _RENAMED.get(element.keyword, element.keyword)
+            name = _RENAMED.get(element.keyword, element.keyword or "")
             tag = BaseTag(tag_for_keyword(name) or element.tag)
             yield tag, DataElement(tag, element.VR, element.value)
     image = item.get(_PHILIPS_IMAGE)

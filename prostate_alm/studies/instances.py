@@ -31,7 +31,7 @@ _KEYWORDS = (
     "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "PhotometricInterpretation",
     "RescaleSlope", "RescaleIntercept", "BitsAllocated", "SamplesPerPixel",
 )  # fmt: skip
-_KEYWORD = {tag_for_keyword(keyword): keyword for keyword in _KEYWORDS}
+_KEYWORD = {tag_for_keyword(keyword) or 0: keyword for keyword in _KEYWORDS}
 PHILIPS_SCALE = 0x2005100E
 _PRIVATE_CREATORS = frozenset((0x00190010, 0x00290010, 0x00430010, 0x00650010, 0x20010010, 0x20050010))
 _PLAIN = frozenset((*_KEYWORD, *(group << 16 | element for group, element in bvalues.TAGS))) | _PRIVATE_CREATORS | {
@@ -62,6 +62,10 @@ def read_headers(path: Path) -> tuple[Header, ...] | Skipped:
             return _short(path, status.st_size)
         with path.open("rb") as file:
             start = file.read(SHORTEST)
+        if start.startswith(b"PK\x03\x04"):
+            return Skipped(
+                path, "a zip archive among other files, not opened; unpack it or give it alone", suspect=True
+            )
         if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00"):
             return Skipped(path, "not a DICOM file", suspect=True)
         if status.st_size > MAX_BYTES + _MAX_HEADER:

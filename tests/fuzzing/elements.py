@@ -45,14 +45,13 @@ def spots(path: Path) -> list[Spot]:
     except Exception as error:
         raise NotApplicableError from error
     found: list[Spot] = []
+    size = path.stat().st_size
     for part in (dataset.file_meta, dataset):
         for tag in list(part.keys()):
             raw = part.get_item(tag)
-            if isinstance(raw, RawDataElement) and raw.length != 0xFFFFFFFF and raw.value_tell:
-                header = 12 if raw.VR in _LONG and not raw.is_implicit_VR else 8
-                found.append(
-                    Spot(int(tag), raw.VR, raw.value_tell - header, raw.value_tell, raw.value_tell + raw.length)
-                )
+            if isinstance(raw, RawDataElement) and raw.value_tell and raw.value_tell + raw.length <= size:
+                start = raw.value_tell - (12 if raw.VR in _LONG and not raw.is_implicit_VR else 8)
+                found.append(Spot(int(tag), raw.VR, start, raw.value_tell, raw.value_tell + raw.length))
     if not found:
         raise NotApplicableError
     return found
@@ -68,7 +67,7 @@ def _choose(case: Case, among: list[Spot]) -> Spot:
     return spot
 
 
-def _with(content: bytes, spot: Spot, value: bytes, case: Case, path: Path) -> bytes:
+def _with(content: bytes, spot: Spot, value: bytes) -> bytes:
     """The file with another value in an element."""
     value += b" " * (len(value) % 2)
     head = bytearray(content[spot.start : spot.value])
@@ -128,8 +127,8 @@ def swap_the_values_of_two_elements(case: Case) -> None:
         raise NotApplicableError
     content = path.read_bytes()
     first, second = content[one.value : one.end], content[other.value : other.end]
-    content = _with(content, other, first, case, path)
-    case.put(path, _with(content, one, second, case, path))
+    content = _with(content, other, first)
+    case.put(path, _with(content, one, second))
 
 
 def move_an_element_to_the_end_of_the_header(case: Case) -> None:
@@ -137,8 +136,8 @@ def move_an_element_to_the_end_of_the_header(case: Case) -> None:
     content = path.read_bytes()
     found = spots(path)
     spot = _choose(case, found)
-    last = max((other for other in found if other.tag < 0x7FE00000), key=lambda other: other.end)
-    moved = content[: spot.start] + content[spot.end : last.end] + content[spot.start : spot.end] + content[last.end :]
+    end = max((other.end for other in found if other.tag < 0x7FE00000), default=spot.end)
+    moved = content[: spot.start] + content[spot.end : end] + content[spot.start : spot.end] + content[end:]
     case.put(path, moved)
 
 
@@ -190,7 +189,7 @@ def junk_in_an_element(case: Case) -> None:
     path = case.image()
     spot = _choose(case, spots(path))
     junk = case.random.choice((*_JUNK, case.random.randbytes(8), case.random.randbytes(4)))
-    case.put(path, _with(path.read_bytes(), spot, junk, case, path))
+    case.put(path, _with(path.read_bytes(), spot, junk))
     case.note += f" {junk[:20]!r}"
 
 
@@ -199,7 +198,7 @@ def junk_in_an_element_of_a_series(case: Case) -> None:
     tag, junk = _choose(case, spots(files[0])).tag, case.random.choice(_JUNK)
     for path in files:
         for spot in (spot for spot in spots(path) if spot.tag == tag):
-            case.put(path, _with(path.read_bytes(), spot, junk, case, path))
+            case.put(path, _with(path.read_bytes(), spot, junk))
     case.note += f" {junk[:20]!r}"
 
 
@@ -211,7 +210,7 @@ def value_of_another_file(case: Case) -> None:
     if path == other or not theirs:
         raise NotApplicableError
     value = other.read_bytes()[theirs[0].value : theirs[0].end]
-    case.put(path, _with(path.read_bytes(), spot, value, case, path))
+    case.put(path, _with(path.read_bytes(), spot, value))
 
 
 KINDS = (

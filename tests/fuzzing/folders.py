@@ -117,7 +117,7 @@ def links(case: Case) -> None:
     elif what == "file":
         (place / "again.dcm").symlink_to(path)
     elif what == "outside":
-        (place / "outside").symlink_to("/proc/self", target_is_directory=False)
+        (place / "outside").symlink_to("/", target_is_directory=True)
     else:
         (case.folder / "again").symlink_to(place, target_is_directory=True)
     case.note = what

@@ -29,7 +29,7 @@ def misbehave(connection: Connection, folder: Path, sources: Sequence[Source], b
         outcome = verdict.SAME
         if seed == HUNGRY:
             try:
-                bytearray(MEMORY_BYTES)
+                bytearray(2 * MEMORY_BYTES)
             except MemoryError:
                 outcome = verdict.MEMORY
         connection.send(Outcome(seed, "kind", "source", outcome))

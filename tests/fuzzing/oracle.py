@@ -63,7 +63,7 @@ class Allowance:
 
 def allowance(before: Path, after: Path) -> Allowance:
     """Compare two folders: files of the same content are the same wherever they lie, others go by their place."""
-    old, new = _files(before), _files(after)
+    old, new = files_below(before), files_below(after)
     kept = set(new.values())  # a link to a file of the source is that file
     contents = {_content(after / path) for path, identity in new.items() if identity not in set(old.values())}
     total = Allowance()
@@ -76,7 +76,7 @@ def allowance(before: Path, after: Path) -> Allowance:
     return total
 
 
-def _files(folder: Path) -> dict[str, int]:
+def files_below(folder: Path) -> dict[str, int]:
     """Place and inode of each file, also in folders that are deeper than Python's own walk can go."""
     found: dict[str, int] = {}
     folders = [folder]
@@ -96,23 +96,35 @@ def _content(path: Path) -> bytes:
 def _of_file(before: Path, after: Path) -> Allowance:
     if after.stat().st_size > before.stat().st_size + _BOMB or _DEFLATED in after.read_bytes()[:1024]:
         return Allowance()  # nothing that is read may have changed, and pydicom would take minutes to say so
+    if after.suffix in (".bval", ".json"):  # beside a NIfTI file
+        return Allowance(b_value=True)
     old = _leaves(before)
     images = _count(old)
     try:
         new = _leaves(after)
     except Exception:  # damage: a reason must be given, or nothing that is read was hit
         return Allowance()
+    if not _whole(old, new):
+        return Allowance()
     changed = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
     tags = {path[-1] for path in changed}
     shared = {path[-1] for path in changed if not OF_A_FRAME & set(path[:-1])} if images > 1 else set()
-    whole = any(path[-1] == 0x7FE00010 for path in new)
     return Allowance(
         slices=images if tags & PIXELS else 0,
         place=bool(tags & PLACE),
         b_value=bool(tags & B_VALUES),
-        shorter=whole and bool(tags & READ),
+        shorter=bool(tags & READ),
         anything=bool(shared & (PLACE | SHAPE | B_VALUES)),
     )
+
+
+def _whole(old: Mapping[tuple[int, ...], Any], new: Mapping[tuple[int, ...], Any]) -> bool:
+    """The pixel data is there, as long as before; a codestream may be of another length."""
+    before, after = old.get((0x7FE00010,)), new.get((0x7FE00010,))
+    if before is None or after is None:
+        return before is after
+    old_bytes, new_bytes = before[1] or b"", after[1] or b""
+    return old_bytes[:4] == b"\xfe\xff\x00\xe0" or len(new_bytes) >= len(old_bytes)
 
 
 def _count(leaves: Mapping[tuple[int, ...], Any]) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from fuzzing.verdict import ALLOWED, SAME, VIOLATIONS
+from fuzzing.verdict import ALLOWED, READ, SAME, VIOLATIONS, OfStudy
 from fuzzing.worker import Outcome
 from prostate_alm.triage.decision import Outcome as Decision
 from prostate_alm.triage.decision import decide
@@ -14,11 +14,15 @@ def violations(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return sorted((one for one in outcomes if one.outcome in VIOLATIONS), key=lambda one: one.seed)
 
 
-def decided_negative(outcome: Outcome) -> bool:
-    """True if a study with this outcome could be `dce_not_required`, whatever the network made of it."""
-    logit = -1e9 if outcome.decision_possible else None
-    reasons = [] if outcome.decision_possible else [*outcome.problems]
-    return decide(logit, 0.0, reasons) is Decision.DCE_NOT_REQUIRED
+def could_be_negative(study: OfStudy) -> bool:
+    """True if triage's own gate would let the study be `dce_not_required`, whatever the network made of it."""
+    logit = -1e9 if study.complete else None
+    return decide(logit, 0.0, study.problems) is Decision.DCE_NOT_REQUIRED
+
+
+def wrongly_negative(outcome: Outcome) -> bool:
+    """True if a study could be `dce_not_required` that was not read to the same volumes."""
+    return any(could_be_negative(study) and study.verdict.outcome not in READ for study in outcome.studies)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -46,10 +50,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """Slowest, largest, and how many could be decided on."""
     slowest = max(outcomes, key=lambda one: one.seconds)
     largest = max(outcomes, key=lambda one: one.peak_mib)
-    decided = sum(decided_negative(one) for one in outcomes)
-    same = sum(one.outcome == SAME and one.decision_possible for one in outcomes)
+    decided = [study.verdict.outcome for one in outcomes for study in one.studies if could_be_negative(study)]
     return (
-        f"{decided} could be decided on, {same} of them with the very same volumes\n"
+        f"{len(decided)} studies could be decided on, {decided.count(SAME)} of them with the very same volumes, "
+        f"{sum(map(wrongly_negative, outcomes))} wrongly\n"
         f"slowest reading: {slowest.seconds:.1f} s ({slowest.kind}, {slowest.source}, seed {slowest.seed})\n"
         f"most memory: {largest.peak_mib:.0f} MiB more than before ({largest.kind}, {largest.source}, "
         f"seed {largest.seed})"

@@ -11,7 +11,8 @@ SAME, REASON, SHORTER, PIXELS, PLACE, B_VALUE, SHARED = (
     "same", "reason", "shorter", "pixels", "place", "b-value", "shared"
 )  # fmt: skip
 """Outcomes that are allowed; the last five only where the mutated file itself says so."""
-ALLOWED = (SAME, REASON, PIXELS, PLACE, B_VALUE, SHORTER, SHARED)
+READ = (SAME, PIXELS, PLACE, B_VALUE, SHORTER, SHARED)
+ALLOWED = (*READ, REASON)
 CHANGED, LOST, SILENT, UNEXPECTED, MEMORY, CRASH, HANG, DIED, LEFT, BROKEN = (
     "CHANGED", "LOST", "SILENT", "UNEXPECTED", "MEMORY", "CRASH", "HANG", "DIED", "LEFT", "BROKEN"
 )  # fmt: skip
@@ -27,15 +28,27 @@ class Verdict:
     detail: str = ""
 
 
-def judge(before: Reading, after: Reading, allowed: Allowance) -> Verdict:
-    """The worst that is true of any study."""
+@dataclass(frozen=True)
+class OfStudy:
+    """One study of a mutated reading: the verdict on it, and what triage would know of it."""
+
+    verdict: Verdict
+    complete: bool
+    problems: tuple[str, ...]
+
+
+def judge(before: Reading, after: Reading, allowed: Allowance) -> tuple[Verdict, tuple[OfStudy, ...]]:
+    """The worst that is true, and each study's part in it."""
     if not after.studies:
-        return Verdict(REASON, after.refusal) if after.refusal else Verdict(SILENT, "no study and no reason")
+        return Verdict(REASON, after.refusal) if after.refusal else Verdict(SILENT, "no study and no reason"), ()
     known = {study.key: study for study in before.studies}
-    verdicts = [_of_study(known.get(study.key), study, known, allowed) for study in after.studies]
-    verdicts += _lost(known, after, allowed)
+    studies = tuple(
+        OfStudy(_of_study(known.get(study.key), study, known, allowed), study.complete, study.problems)
+        for study in after.studies
+    )
+    verdicts = [*(study.verdict for study in studies), *_lost(known, after, allowed)]
     order = (*VIOLATIONS, REASON, SHARED, SHORTER, PIXELS, B_VALUE, PLACE, SAME)
-    return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
+    return min(verdicts, key=lambda verdict: order.index(verdict.outcome)), studies
 
 
 def _lost(known: dict[str, StudyPrint], after: Reading, allowed: Allowance) -> list[Verdict]:
@@ -71,8 +84,11 @@ def _of_study(base: StudyPrint | None, study: StudyPrint, known: dict[str, Study
 
 
 def _compare(base: StudyPrint, study: StudyPrint, allowed: Allowance) -> Verdict:
-    if allowed.anything:
-        return Verdict(SHARED)
+    verdict = _compare_volumes(base, study, allowed)
+    return Verdict(SHARED, verdict.detail) if verdict.outcome == CHANGED and allowed.anything else verdict
+
+
+def _compare_volumes(base: StudyPrint, study: StudyPrint, allowed: Allowance) -> Verdict:
     if base.volumes.keys() != study.volumes.keys():
         names = sorted(base.volumes.keys() ^ study.volumes.keys())
         return Verdict(CHANGED, f"volumes {names} are there only before or only after")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fuzzing import mutations, verdict
 from fuzzing.case import Case, NotApplicableError, clean
-from fuzzing.oracle import Allowance, allowance
+from fuzzing.oracle import Allowance, allowance, files_below
 from fuzzing.prints import Reading, read
 from fuzzing.sources import Source
 from fuzzing.zips import ESCAPED
@@ -40,8 +40,7 @@ class Outcome:
     note: str = ""
     seconds: float = 0.0
     peak_mib: float = 0.0
-    decision_possible: bool = False
-    problems: tuple[str, ...] = ()
+    studies: tuple[verdict.OfStudy, ...] = ()
 
 
 def work(connection: Connection, folder: Path, sources: Sequence[Source], baselines: dict[str, Reading]) -> None:
@@ -82,13 +81,13 @@ def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str,
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
     before, start = _status("VmRSS"), time.process_time()
-    reading: Reading | None = None
+    studies: tuple[verdict.OfStudy, ...] = ()
     try:
         with opened(case.root) as root:
             reading = read(root, source.harmonise)
             if source.decode:
                 _decode(root)
-        found = verdict.judge(baselines[source.name], reading, allowed)
+        found, studies = verdict.judge(baselines[source.name], reading, allowed)
     except UserError as error:
         found = verdict.Verdict(verdict.REASON, str(error))
     except MemoryError:
@@ -98,10 +97,8 @@ def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str,
     seconds, peak = time.process_time() - start, (_status("VmHWM") - before) / 1024
     if found.outcome in verdict.ALLOWED and (left := _left(folder, case)):
         found = verdict.Verdict(verdict.LEFT, left)
-    ready = [study for study in (reading.studies if reading else ()) if study.ready]
     return Outcome(
-        seed, kind, source.name, found.outcome, found.detail, case.note, seconds, peak, bool(ready),
-        tuple(problem for study in (reading.studies if reading else ()) for problem in study.problems),
+        seed, kind, source.name, found.outcome, found.detail, case.note, seconds, peak, studies
     )  # fmt: skip
 
 
@@ -123,8 +120,8 @@ def _build(seed: int, place: Path, sources: Sequence[Source]) -> tuple[str, Sour
 
 def _decode(root: Path) -> None:
     """Every image of every file, chosen or not: pixels or a reason."""
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        images = read_headers(path)
+    for name in sorted(files_below(root)):
+        images = read_headers(root / name)
         if isinstance(images, Skipped):
             continue
         pixels = PixelReader()

@@ -320,12 +320,17 @@ def test_members_that_share_their_bytes_are_counted_each(tmp_path):
     refused(path)
 
 
-def test_an_archive_in_the_archive_stays_a_file(tmp_path):
-    inner = packed(tmp_path / "inner.zip", [("1.dcm", b"1")])
-    with opened(packed(tmp_path / "a.zip", [("inner.zip", inner.read_bytes())])) as folder:
-        assert (folder / "inner.zip").read_bytes() == inner.read_bytes()
-        with pytest.raises(NoInputError, match=r"inner\.zip: "):
-            find_studies(folder)
+def test_an_archive_in_the_archive_stays_a_file_and_is_named(tmp_path):
+    folder = dicom_factory.save(dicom_factory.study(), tmp_path / "study")
+    inner = packed(tmp_path / "inner.zip", [("1.dcm", os.urandom(500))])
+    files = [(file.relative_to(folder).as_posix(), file.read_bytes()) for file in sorted(folder.rglob("*.dcm"))]
+    with opened(packed(tmp_path / "a.zip", [*files, ("inner.zip", inner.read_bytes())])) as unpacked:
+        assert (unpacked / "inner.zip").read_bytes() == inner.read_bytes()
+        (study,) = find_studies(unpacked)
+        assert read_study(study, keys=KEYS).ready
+    assert [(path.name, reason) for path, reason in study.unreadable] == [
+        ("inner.zip", "a zip archive among other files, not opened; unpack it or give it alone")
+    ]
 
 
 def test_an_archive_without_files(tmp_path):

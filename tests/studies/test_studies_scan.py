@@ -171,6 +171,23 @@ def test_unknown_sequences_of_undefined_length_equal_pydicoms(tmp_path):
     assert scanned(path)[0][0x00080060] == ("CS", "MR")
 
 
+def test_what_is_no_item_does_not_lead_astray(tmp_path):
+    """Bytes of an undefined length that, taken for an item, would lead to the end of another such element."""
+    content = save(small(), tmp_path / "a").read_bytes()
+    at = content.index(b"\x10\x00\x10\x00PN")
+    head, end = b"\x09\x00\x10\x10OB\0\0\xff\xff\xff\xff", b"\xfe\xff\xdd\xe0" + bytes(4)
+    name = content[at : content.index(b"\x18\x00\x81\x00")]
+    other = b"\x11\x00" + head[2:] + b"\xfe\xff\x00\xe0" + bytes(4)
+    leap = len(end) + len(name) + len(other)
+    path = tmp_path / "b"
+    path.write_bytes(
+        content[:at] + head + b"\x01\x02\x03\x04" + leap.to_bytes(4, "little") + end + name + other + end
+        + content[at + len(name) :]
+    )  # fmt: skip
+    assert scanned(path) == by_pydicom(path)
+    assert scanned(path)[0][0x00100010] == ("PN", "Müller^Jörg")
+
+
 @pytest.mark.parametrize("syntax", LITTLE)
 @pytest.mark.parametrize("representation", ["UN", "OB", "IS"])
 def test_private_elements_equal_pydicoms(tmp_path, no_parse, syntax, representation):
@@ -260,7 +277,8 @@ def test_a_file_cut_anywhere_equals_pydicoms(tmp_path, syntax):
 
 @pytest.mark.parametrize(("said", "written"), [LITTLE, LITTLE[::-1]])
 @pytest.mark.parametrize("first", [None, b"\x08\x00\x00\x00"])
-def test_a_wrong_transfer_syntax_equals_pydicoms(tmp_path, said, written, first):
+@pytest.mark.parametrize("behind", [0, 400_000])
+def test_a_wrong_transfer_syntax_equals_pydicoms(tmp_path, said, written, first, behind):
     """Some archives re-encode a file and leave its transfer syntax as it was; old ones begin with a group length."""
     content = save(small(), tmp_path / "a", written).read_bytes()
     uid = [syntax.encode() + b"\0" * (len(syntax) % 2) for syntax in (written, said)]
@@ -271,7 +289,7 @@ def test_a_wrong_transfer_syntax_equals_pydicoms(tmp_path, said, written, first)
         at = content.index(b"\x08\x00\x05\x00")
         content = content[:at] + first + middle + b"\x10\0\0\0" + content[at:]
     path = tmp_path / "b"
-    path.write_bytes(content + bytes(400_000))
+    path.write_bytes(content + bytes(behind))
     assert scanned(path) == by_pydicom(path)
     assert scanned(path)[0][0x00080060] == ("CS", "MR")
 

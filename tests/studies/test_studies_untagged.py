@@ -114,6 +114,11 @@ def test_a_map_that_carries_a_b_value_is_no_diffusion_beside_it():
     assert inferred([*slices(None), *slices(1500, image_type=("DERIVED", "PRIMARY", "ADC"))])[:6] == [None] * 6
 
 
+def test_a_map_in_the_same_series_does_not_stand_in_the_way():
+    adc = slices(0, image_type=("DERIVED", "PRIMARY", "ADC"))
+    assert inferred([*slices(None), *slices(1500), *adc])[:6] == [0.0] * 6
+
+
 def test_tagged_images_of_two_forms_leave_it_open():
     assert inferred([*slices(None), *slices(800), *slices(1500, echo_time_ms=90.0)])[:6] == [None] * 6
 
