@@ -17,9 +17,9 @@ What `prostate-alm inspect` finds in the real files that this project is tested 
 it is used, or why it is not. A test writes this page anew from the files and compares.
 
 Words of a series description that could name a person are shown as `*`. One study is a whole prostate study
-(PROSTATEx-0000, Litjens et al. 2017, The Cancer Imaging Archive, doi 10.7937/K9TCIA.2017.MURS5CL, CC BY 3.0); the others
-are heads and phantoms of other vendors (dcm_qa_*, nibabel, pydicom-data, dicom2nifti), which test reading: none of them
-may be decided on, and each says why.
+(PROSTATEx-0000, Litjens et al. 2017, The Cancer Imaging Archive, doi 10.7937/K9TCIA.2017.MURS5CL, CC BY 3.0). The
+others are heads and phantoms of other vendors (dcm_qa_*, nibabel, pydicom-data, dicom2nifti), which test reading: none
+of them may be decided on, and each says why.
 """
 _KEYS = Keys(b"only for the page of real files")
 

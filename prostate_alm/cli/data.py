@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SOME_BROKEN = 3
 
-Study = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of any nesting, or a zip archive: DICOM, NIfTI, MHA, NRRD.")]
-Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder of any nesting, or a zip archive, with all studies.")]
+Study = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder or zip archive: DICOM, NIfTI, MHA, NRRD.")]
+Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder or zip archive with all studies.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per study instead of tables.")]
 Labels = Annotated[
     Path | None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SOME_UNDECIDED = 3
 
-Studies = Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders or zip archives, one or many studies each.")]
+Studies = Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders or zip archives of studies.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for worklist.csv and one JSON per study.")]
 Model = Annotated[
     Path | None,

@@ -92,7 +92,7 @@ def link_in_a_zip(case: Case) -> None:
 
 
 def bomb_in_a_zip(case: Case) -> None:
-    size = case.random.choice((100, 400)) * _MEBI
+    size = case.random.choice((80, 150)) * _MEBI
     _pack(case).close()
     bomb = _bomb(case, size)
     with zipfile.ZipFile(case.root, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -105,7 +105,7 @@ def bomb_in_a_zip(case: Case) -> None:
 
 def bomb_that_lies(case: Case) -> None:
     """The list states a small size."""
-    case.root = _bomb(case, 300 * _MEBI)
+    case.root = _bomb(case, 100 * _MEBI)
     content = bytearray(case.root.read_bytes())
     at = content.find(b"PK\x01\x02")
     content[at + 24 : at + 28] = struct.pack("<L", case.random.choice((0, 10, _MEBI, 2**32 - 1)))
