@@ -71,6 +71,7 @@ def _belong_together(one: Choice, other: Choice, tolerance: float) -> bool:
         same_times([image.echo_time_ms for image in images], tolerance, same_series=same_series)
         and same_times([image.repetition_time_ms for image in images], tolerance, same_series=same_series)
         and one.stack.grid.same_as(other.stack.grid)
+        and len({image.scaling for image in images}) == 1
     )
 
 

@@ -87,9 +87,11 @@ def _signal(volume: Volume, limits: CheckRules) -> list[Measure]:
     share = float(np.mean(volume.voxels == volume.voxels.max()))
     cut = f"{share:.1%} of the voxels have the largest value: values were cut off (at most {limits.max_saturated:.1%})"
     ratio = signal_to_noise(_thinned(volume.voxels))
-    noisy = "" if ratio is None or ratio >= limits.min_snr else (
-        f"the signal-to-noise ratio is {ratio:.1f}, at least {limits.min_snr:g} is needed"
-    )  # fmt: skip
+    noisy = ""
+    if ratio is None:
+        noisy = "its noise cannot be measured: it holds none, as an interpolated or computed image does"
+    elif ratio < limits.min_snr:
+        noisy = f"the signal-to-noise ratio is {ratio:.1f}, at least {limits.min_snr:g} is needed"
     return [
         Measure("saturated", share, cut if share > limits.max_saturated else ""),
         Measure("snr", ratio, noisy),

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import combinations
 
 from prostate_alm.studies.bsets import BSet, b_list, complete, same_times, sets_of
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES, BValue
@@ -36,14 +35,17 @@ def choose_dwi(parts: Sequence[Part], selection: Selection, rules: Rules) -> Non
         defects[id(part)] += _mixed(part, found, parts, rules.dwi.time_tolerance)
         choices += found
     sets = sets_of(choices, rules.dwi.time_tolerance)
-    chosen, why_not = _best(
-        sets, [found for found in sets if any(prefers(one, rules, Role.DWI) for one in found.parts)]
-    )
+    ruled = [found for found in sets if any(prefers(part, rules, Role.DWI) for part in found.parts)]
+    chosen, why_not = _best(sets, ruled)
     refused = {key: [f"its plane is {plane}, not axial"] for key, plane in planes.items() if plane}
     doubts = [defect for found in defects.values() for defect in found]
     if chosen is not None:
         selection.dwi = dict(chosen.taken)
-        selection.problems += [*([] if complete(chosen) else chosen.unclear), *doubts, *_rivals(chosen, sets, rules)]
+        rivals = _rivals(chosen, sets)
+        if ruled:
+            selection.notes += [why_not, *rivals] if why_not else rivals
+        selection.problems += [*([] if complete(chosen) else chosen.unclear), *doubts, *([] if ruled else rivals)]
+        selection.problems += _uneven_directions(chosen)
     elif sets:
         selection.problems += [why_not, *doubts]
     else:
@@ -77,17 +79,18 @@ def _per_b_value(part: Part, min_slices: int) -> tuple[list[Choice], list[str]]:
 def _mixed(part: Part, choices: Sequence[Choice], parts: Sequence[Part], tolerance: float) -> list[str]:
     """What one series holds twice over: grids, repetition times, echo times."""
     found: list[str] = []
-    for one, other in combinations(choices, 2):
-        if not one.stack.grid.same_as(other.stack.grid):
-            (a, first), (b, second) = ((choice.nominal, choice.stack.grid) for choice in (one, other))
-            places = f"{where(one.images[:1])} and {where(other.images[:1])}"
-            slices = f"{first.shape[2]} and {second.shape[2]} slices"
-            found.append(f"{part.name}: b{a} and b{b} have different grids, {slices}, beginning with {places}")
+    for other in choices[1:]:
+        first = choices[0]
+        if not first.stack.grid.same_as(other.stack.grid):
+            places = f"{where(first.images[:1])} and {where(other.images[:1])}"
+            slices = f"{first.stack.grid.shape[2]} and {other.stack.grid.shape[2]} slices"
+            b_values = f"b{first.nominal} and b{other.nominal}"
+            found.append(f"{part.name}: {b_values} have different grids, {slices}, beginning with {places}")
             break
-    for one, other in combinations(choices, 2):
-        times = [image.repetition_time_ms for image in (*one.images, *other.images)]
+    for other in choices[1:]:
+        times = [image.repetition_time_ms for image in (*choices[0].images, *other.images)]
         if not same_times(times, tolerance, same_series=True):
-            found.append(f"{part.name}: b{one.nominal} and b{other.nominal} have mixed repetition times")
+            found.append(f"{part.name}: b{choices[0].nominal} and b{other.nominal} have mixed repetition times")
             break
     for other in parts:
         if (
@@ -105,10 +108,21 @@ def _echoes(*parts: Part) -> list[float | None]:
     return sorted((part.images[0].echo_time_ms for part in parts), key=lambda echo: (echo is None, echo or 0.0))
 
 
-def _rivals(chosen: BSet, sets: Sequence[BSet], rules: Rules) -> list[str]:
-    """A b-value that another set has too: perhaps that set is the better one, and lost something."""
-    if any(prefers(part, rules, Role.DWI) for part in chosen.parts):
+def _uneven_directions(chosen: BSet) -> list[str]:
+    """Without a trace, every b-value must hold the same number of directions: else their means cannot be compared."""
+    counts = {
+        b: len(choice.stack.slices[0])
+        for b, choice in sorted(chosen.taken.items())
+        if b > 0 and not is_trace(choice.images[0])
+    }
+    if len(set(counts.values())) < 2:
         return []
+    listed = ", ".join(f"{count} at b{b}" for b, count in counts.items())
+    return [f"DWI without a trace image holds different numbers of directions: {listed}"]
+
+
+def _rivals(chosen: BSet, sets: Sequence[BSet]) -> list[str]:
+    """A b-value that another set has too: perhaps that set is the better one, and lost something."""
     return [
         f"b{b} stands in several sets of diffusion images ({names([choice.part for choice in (taken, *rivals)])})"
         for b, taken in chosen.taken.items()

@@ -4,7 +4,7 @@ Enhanced MR (PS3.3 A.36.2) keeps what differs by frame in functional groups: sha
 frame in (5200,9230). A frame's own group goes before the shared one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
@@ -18,10 +18,11 @@ _DIFFUSION = "MRDiffusionSequence"
 _GROUPS = (
     "PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence", "PixelValueTransformationSequence",
     "MREchoSequence", "MRTimingAndRelatedParametersSequence", "MRModifierSequence", "MRImageFrameTypeSequence",
-    _DIFFUSION,
+    "RealWorldValueMappingSequence", _DIFFUSION,
 )  # fmt: skip
 _RENAMED = {"FrameType": "ImageType", "EffectiveEchoTime": "EchoTime"}
 _WHOLE = ("EchoPulseSequence", "EchoPlanarPulseSequence", "InversionRecovery", "PulseSequenceName")
+REAL_WORLD_SLOPE = 0x00409225
 _PHILIPS_IMAGE, _PHILIPS_SCALE = 0x2005140F, 0x2005100E
 TAGS = frozenset((SHARED, PER_FRAME, *(tag_for_keyword(keyword) or 0 for keyword in _WHOLE)))
 """What a multi-frame file must be asked for besides."""
@@ -47,11 +48,11 @@ def flatten(dataset: Dataset) -> list[tuple[str, Dataset]]:
     if len(per_frame.value) != count:
         raise FormError(f"{count} frames, {len(per_frame.value)} described")
     shared = dataset.get(SHARED)
-    common = dict(_elements(shared.value[0])) if shared is not None and shared.value else {}
+    common = _groups(shared.value[0]) if shared is not None and shared.value else {}
     whole = {element.tag: element for element in dataset if element.tag not in (SHARED, PER_FRAME)}
     frames: list[tuple[str, Dataset]] = []
     for item in per_frame.value:
-        groups = common | dict(_elements(item))
+        groups = {tag: element for group in (common | _groups(item)).values() for tag, element in group.items()}
         elements = {**whole, **_scanning_sequence(dataset, groups), **groups}
         frame = Dataset(elements)  # pyright: ignore[reportArgumentType]
         frame.file_meta = dataset.file_meta
@@ -63,18 +64,22 @@ def flatten(dataset: Dataset) -> list[tuple[str, Dataset]]:
     return frames
 
 
-def _elements(item: Dataset) -> Iterator[tuple[BaseTag, DataElement]]:
-    """The elements of one frame's functional groups under the tags that a classic image has for them."""
-    for keyword in _GROUPS:
-        group = item.get(keyword)
-        for element in group[0] if group else ():
-            name = _RENAMED.get(element.keyword, element.keyword or "")
-            tag = BaseTag(tag_for_keyword(name) or element.tag)
-            yield tag, DataElement(tag, element.VR, element.value)
+def _groups(item: Dataset) -> dict[str, dict[BaseTag, DataElement]]:
+    """The functional groups of one item, their elements under the tags that a classic image has for them.
+
+    A group stands as a whole for the frame or for all frames (PS3.3 C.7.6.16), so that one replaces the other whole.
+    """
+    found = {keyword: dict(_elements(item.get(keyword))) for keyword in _GROUPS if item.get(keyword)}
     image = item.get(_PHILIPS_IMAGE)
     scale = image.value[0].get(_PHILIPS_SCALE) if image is not None and image.VR == "SQ" and image.value else None
-    if scale is not None:
-        yield scale.tag, scale
+    return found if scale is None else found | {"Philips": {scale.tag: scale}}
+
+
+def _elements(group: Sequence[Dataset]) -> Iterator[tuple[BaseTag, DataElement]]:
+    for element in group[0]:
+        name = _RENAMED.get(element.keyword, element.keyword or "")
+        tag = BaseTag(tag_for_keyword(name) or element.tag)
+        yield tag, DataElement(tag, element.VR, element.value)
 
 
 def _scanning_sequence(dataset: Dataset, groups: dict[BaseTag, DataElement]) -> dict[BaseTag, DataElement]:

@@ -15,6 +15,7 @@ from prostate_alm.studies.headers import Header
 POSITION_TOLERANCE_MM = 0.05
 COSINE_TOLERANCE = 1e-3
 SPACING_TOLERANCE = 0.01
+_LARGEST_GAP = 1.5
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -178,6 +179,20 @@ def _check_repeats(groups: list[tuple[Header, ...]], repeats: bool, name: str) -
         raise ReadingError(f"{name}: {len(group)} images at one position, {_place(group[0])}")
 
 
+def _check_stated_step(image: Header, usual: float, name: str) -> None:
+    """Slices further apart than stated: every second one may be missing.
+
+    SpacingBetweenSlices (0018,0088) is from centre to centre (PS3.3 C.8.3.1); some scanners state the gap, which is
+    less than the thickness and then does not count.
+    """
+    step, thickness = abs(image.step_mm or 0.0), image.thickness_mm or 0.0
+    from_centre = step > 0 and step >= 0.99 * thickness
+    limit = 1.05 * step + POSITION_TOLERANCE_MM if from_centre else _LARGEST_GAP * thickness
+    if 0 < limit < usual:
+        stated = f"SpacingBetweenSlices {step:g}" if from_centre else f"SliceThickness {thickness:g}"
+        raise ReadingError(f"{name}: slices lie {usual:.2f} mm apart, {stated} mm is stated; are slices missing?")
+
+
 def _check_steps(groups: list[tuple[Header, ...]], positions: np.ndarray, normal: np.ndarray, name: str) -> None:
     for group, position in zip(groups, positions, strict=True):
         if any(np.linalg.norm(position - image.position_mm) > POSITION_TOLERANCE_MM for image in group):
@@ -189,6 +204,7 @@ def _check_steps(groups: list[tuple[Header, ...]], positions: np.ndarray, normal
         raise ReadingError(f"{name}: tilted, the slice at {_place(at)} is shifted by {shear.max():.1f} mm in its plane")
     steps = np.diff(heights)
     usual = float(np.sort(steps)[(len(steps) - 1) // 2])
+    _check_stated_step(groups[0][0], usual, name)
     for index in np.flatnonzero(np.abs(steps - usual) > max(POSITION_TOLERANCE_MM, SPACING_TOLERANCE * usual)):
         below, above = _place(groups[index][0]), _place(groups[index + 1][0])
         kind = "a gap (missing slice)" if steps[index] > usual else "uneven spacing"

@@ -76,6 +76,12 @@ class Header:
     orientation: tuple[float, ...] = ()
     position_mm: tuple[float, ...] = ()
     monochrome: bool = True
+    component: str = ""
+    step_mm: float | None = None
+    thickness_mm: float | None = None
+    scaling: str = ""
+    padding: tuple[int, int] | None = None
+    lossy: bool = False
     private_kept: bool = True
     named: str = ""
 

@@ -29,13 +29,14 @@ _KEYWORDS = (
     "MagneticFieldStrength", "SeriesDescription", "SeriesNumber", "ImageType", "ScanningSequence",
     "SequenceName", "EchoTime", "RepetitionTime", "DiffusionDirectionality", "NumberOfFrames", "Rows",
     "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "PhotometricInterpretation",
-    "RescaleSlope", "RescaleIntercept", "BitsAllocated", "SamplesPerPixel",
+    "RescaleSlope", "RescaleIntercept", "BitsAllocated", "SamplesPerPixel", "ComplexImageComponent",
+    "SpacingBetweenSlices", "SliceThickness", "PixelPaddingValue", "PixelPaddingRangeLimit", "LossyImageCompression",
 )  # fmt: skip
 _KEYWORD = {tag_for_keyword(keyword) or 0: keyword for keyword in _KEYWORDS}
-PHILIPS_SCALE = 0x2005100E
+PHILIPS_SCALE, PHILIPS_EPI = 0x2005100E, 0x20011013
 _PRIVATE_CREATORS = frozenset((0x00190010, 0x00290010, 0x00430010, 0x00650010, 0x20010010, 0x20050010))
 _PLAIN = frozenset((*_KEYWORD, *(group << 16 | element for group, element in bvalues.TAGS))) | _PRIVATE_CREATORS | {
-    PHILIPS_SCALE
+    PHILIPS_SCALE, PHILIPS_EPI
 }  # fmt: skip
 _ENHANCED = frozenset((EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage))
 _TAGS = _PLAIN - {mosaics.CSA}  # long, and rarely needed
@@ -45,6 +46,8 @@ SHORTEST = 132
 MAX_FRAMES = 10_000
 MAX_BYTES = 1 << 29
 """Largest decoded size of a file, 512 MiB: no MR image comes near it."""
+MAX_PIXELS = 1 << 24
+"""Largest plane, 4096 x 4096: more than any mosaic, and a decoder's work of less than a second."""
 _MAX_HEADER = 1 << 26
 
 
@@ -132,6 +135,8 @@ def _check_size(values: dict[str, Any]) -> None:
     frames = _number(values, "NumberOfFrames") or 1
     if not 1 <= frames <= MAX_FRAMES:
         raise FormError(f"{frames:g} frames")
+    if float(values["Rows"]) * float(values["Columns"]) > MAX_PIXELS:
+        raise FormError(f"an image of {values['Columns']}x{values['Rows']} pixels")
     samples, bits = _number(values, "SamplesPerPixel") or 1, _number(values, "BitsAllocated") or 16
     if float(values["Rows"]) * float(values["Columns"]) * frames * samples * bits / 8 > MAX_BYTES:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
@@ -143,14 +148,17 @@ def _frames(path: Path, dataset: Dataset) -> tuple[Header, ...]:
     if not flat:
         return (replace(_header(path, dataset, _values(dataset)), position_mm=()),)
     return tuple(
-        replace(header, frame=index, b_value=_placed(header.b_value, level))
+        replace(header, frame=index, b_value=_placed(header, level))
         for index, (level, frame) in enumerate(flat)
         for header in (_header(path, frame, _values(frame)),)
     )
 
 
-def _placed(b_value: BValue | None, level: str) -> BValue | None:
-    """The source of a b-value of a frame: where its functional group stands."""
+def _placed(header: Header, level: str) -> BValue | None:
+    """The b-value of a frame, with the place of its functional group; a group that says NONE states b 0."""
+    b_value = header.b_value
+    if b_value is None and level and header.directionality == "NONE" and not header.b_problem:
+        return BValue(0.0, f"{level} > (0018,9117) > (0018,9075)")
     if b_value is None or not level or b_value.source != "(0018,9087)":
         return b_value
     return replace(b_value, source=f"{level} > (0018,9117) > (0018,9087)")
@@ -159,6 +167,7 @@ def _placed(b_value: BValue | None, level: str) -> BValue | None:
 def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
     private_kept = any(tag in dataset for tag in _PRIVATE_CREATORS)
     b_value, b_problem = _b_value(dataset, private_kept)
+    scale, scaling = _scale(values, dataset)
     return Header(
         path=path,
         sop_class=_text(values, "SOPClassUID"),
@@ -171,7 +180,8 @@ def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
         rows=int(values["Rows"]),
         columns=int(values["Columns"]),
         frames=int(_number(values, "NumberOfFrames") or 1),
-        scale=_scale(values, dataset),
+        scale=scale,
+        scaling=scaling,
         patient_id=_text(values, "PatientID"),
         patient_name=_text(values, "PatientName"),
         birth_date=_text(values, "PatientBirthDate"),
@@ -185,7 +195,7 @@ def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
         raw_description=_text(values, "SeriesDescription"),
         series_number=_whole(values, "SeriesNumber"),
         instance_number=_whole(values, "InstanceNumber"),
-        scanning_sequence=_texts(values, "ScanningSequence"),
+        scanning_sequence=_scanning_sequence(values, dataset),
         sequence_name=_text(values, "SequenceName"),
         echo_time_ms=_number(values, "EchoTime"),
         repetition_time_ms=_number(values, "RepetitionTime"),
@@ -196,6 +206,11 @@ def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
         orientation=_numbers(values, "ImageOrientationPatient"),
         position_mm=_numbers(values, "ImagePositionPatient"),
         monochrome=_text(values, "PhotometricInterpretation") == "MONOCHROME2",
+        component=_text(values, "ComplexImageComponent").upper(),
+        step_mm=_number(values, "SpacingBetweenSlices"),
+        thickness_mm=_number(values, "SliceThickness"),
+        padding=_padding(values),
+        lossy=_text(values, "LossyImageCompression") == "01",
         private_kept=private_kept,
     )
 
@@ -205,13 +220,35 @@ def _b_value(dataset: Dataset, private_kept: bool) -> tuple[BValue | None, str]:
     try:
         b_value = bvalues.read_b_value(dataset)
         only_named = b_value is not None and b_value.source == "(0018,0024)"
+        if b_value is not None and b_value.nominal > 0 and dataset.get("DiffusionDirectionality") == "NONE":
+            return None, f"{b_value.source} states b {b_value.value:g} and (0018,9075) no diffusion weighting"
         return (None if only_named and not private_kept else b_value), ""
     except BValueError as error:
         return None, str(error)
 
 
-def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[float, float]:
-    """Slope and intercept of the stored values (PS3.3 C.11.1.1.2).
+def _scanning_sequence(values: dict[str, Any], dataset: Dataset) -> tuple[str, ...]:
+    """ScanningSequence; Philips calls an echo-planar image SE too, and tells it by an EPI factor above 1."""
+    words = _texts(values, "ScanningSequence")
+    factor = mosaics.raw_float(dataset.get(PHILIPS_EPI)) if "PHILIPS" in _text(values, "Manufacturer").upper() else 0
+    return (*words, "EP") if (factor or 0) > 1 and "EP" not in words else words
+
+
+def _padding(values: dict[str, Any]) -> tuple[int, int] | None:
+    """Lowest and highest stored value that stands for no image (PS3.3 C.7.5.1.1.2), as 16 bits without sign."""
+    ends = [_sixteen_bits(values.get(keyword)) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    stated = [end for end in ends if end is not None]
+    return (stated[0], stated[-1]) if ends[0] is not None else None
+
+
+def _sixteen_bits(value: Any) -> int | None:
+    if isinstance(value, bytes):  # without a value representation it may be of either sign
+        return int.from_bytes(value[:2], "little") if len(value) >= 2 else None
+    return int(value) & 0xFFFF if isinstance(value, int) else None
+
+
+def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[tuple[float, float], str]:
+    """Slope and intercept of the stored values (PS3.3 C.11.1.1.2), and how images must agree to be compared.
 
     Philips scales each image to its full range; with its private ScaleSlope (2005,100E) the floating-point value is
     (stored RS + RI) / (RS SS), and only that can be compared between b-values (Chenevert et al. 2014).
@@ -219,8 +256,10 @@ def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[float, float]:
     slope, intercept = _factor(values, "RescaleSlope", 1.0), _factor(values, "RescaleIntercept", 0.0)
     private = mosaics.raw_float(dataset.get(PHILIPS_SCALE))
     if private and slope and "PHILIPS" in _text(values, "Manufacturer").upper():
-        return 1.0 / private, intercept / (slope * private)
-    return slope, intercept
+        return (1.0 / private, intercept / (slope * private)), "private"
+    real_world = dataset.get(enhanced.REAL_WORLD_SLOPE)
+    ratio = None if real_world is None or not slope else mosaics.raw_float(real_world)
+    return (slope, intercept), "" if ratio is None else f"real world {ratio / slope:.4g}"
 
 
 def _factor(values: dict[str, Any], keyword: str, usual: float) -> float:

@@ -59,13 +59,22 @@ class Part:
         return series_rule(self.images[0], rules)
 
 
-_ADC = {"ADC", "EADC", "ADC_UNSPECIFIED"}
+_ADC = {"ADC", "EADC", "ADC_UNSPECIFIED", "ADC_MAP"}
 _TRACE = {"TRACE", "TRACEW", "ISOTROPIC"}
 _CALCULATED = ("CALC", "SYN", "COMP")
-_MAPS = {
-    "FA", "COLFA", "FRACT_ANISO", "DIFFUSION_ANISO", "TENSOR", "RELATIVE", "EXP", "TTEST", "MIP", "MPR", "SUBTRACTION",
-    "PERFUSION",
-}  # fmt: skip
+_MAPS = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        FA COLFA FRACT_ANISO DIFFUSION_ANISO TENSOR RELATIVE EXP TTEST T_TEST Z_SCORE MIP MAX_IP MIN_IP MAXIMUM MINIMUM
+        MEAN MPR SUB SUBTRACTION ADDITION DIVISION MULTIPLICATION STD_DEVIATION RESAMPLED PERFUSION RA SNR_MAP T1_MAP
+        T2_MAP T2STAR_MAP R_COEFFICIENT RHO NEI METABOLITE_MAP EXTRAPOLATED FAT
+        """,
+    )
+)
+"""What PS3.3 C.8.13.3.1.1.4 and the vendors call images that were computed from others."""
+_HARMLESS = frozenset(("DERIVED", "PRIMARY", "M", "M_SE", "SE", "NORM", "DIS2D", "DIS3D", "ND", "FM", "FIL", "NONE"))
+"""What a derived image may say of itself and still be acquired: corrected for shading or distortion."""
 _PHASE = {"P", "PHASE", "PHASE MAP", "IMAGINARY", "REAL", "R", "I", "VELOCITY"}
 _B_RANGE = re.compile(r"b\d+_\d+")
 
@@ -106,7 +115,8 @@ def _split_series(images: Sequence[Header], rules: Rules) -> list[Part]:
     groups: dict[tuple[Kind, float | None, str], list[Header]] = defaultdict(list)
     for image in images:
         # an enhanced file beside classic ones of one series is the same scan again
-        groups[_kind(image, diffusion, rules), image.echo_time_ms, image.sop_class].append(image)
+        echo = None if image.echo_time_ms is None else round(image.echo_time_ms, 1)  # rounded by some scanners
+        groups[_kind(image, diffusion, rules), echo, image.sop_class].append(image)
     return [Part(kind, tuple(members)) for (kind, _, _), members in groups.items()]
 
 
@@ -120,7 +130,8 @@ def _is_diffusion(image: Header) -> bool:
 
 
 def _called_diffusion(image: Header) -> bool:
-    return "DIFFUSION" in image.image_type or bool(image.directionality) or image.named == Role.DWI
+    weighted = image.directionality not in ("", "NONE")
+    return "DIFFUSION" in image.image_type or weighted or image.named == Role.DWI
 
 
 def _looks_diffusion(image: Header) -> bool:
@@ -235,8 +246,12 @@ def _derived_otherwise(image: Header, _rules: Rules) -> Kind | None:
         return Kind(Role.OTHER, "it is a computed map")
     if _PHASE & set(image.image_type[2:]) and not {"M", "M_SE"} & words:
         return Kind(Role.OTHER, "it is no magnitude image")
+    if image.component not in ("", "MAGNITUDE"):
+        return Kind(Role.OTHER, "it is no magnitude image (ComplexImageComponent)", perhaps=True)
     if "SECONDARY" in words:
         return Kind(Role.OTHER, "it is a secondary image (reformatted or processed)")
+    if "MIXED" in words or ("ORIGINAL" not in words and not is_trace(image) and words - _HARMLESS):
+        return Kind(Role.OTHER, "it is derived, and its ImageType does not say how for certain", perhaps=True)
     if not image.monochrome:
         return Kind(Role.OTHER, "it is in colour or inverted (not MONOCHROME2)")
     return None

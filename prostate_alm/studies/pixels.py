@@ -7,6 +7,7 @@ import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID
 
+from prostate_alm.studies.codestreams import DECODERS, check_codestreams
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import FormError, Header
 from prostate_alm.studies.quiet import quiet
@@ -45,10 +46,14 @@ class PixelReader:
         if stored.shape != (image.rows, image.columns):
             expected = (image.rows, image.columns)
             raise ReadingError(f"{image.name}: an image has the shape {stored.shape}, not {expected}")
+        stands_for_nothing = _padding(stored, image.padding)
         slope, intercept = image.scale
         if not np.isfinite([slope, intercept]).all() or slope == 0:
             raise ReadingError(f"{image.name}: an image has the RescaleSlope {slope:g} and intercept {intercept:g}")
-        return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        scaled = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        if stands_for_nothing is not None:
+            scaled[stands_for_nothing] = 0
+        return scaled
 
     def _planes_of(self, image: Header) -> np.ndarray:
         if (planes := self._held.get(image.path)) is not None:
@@ -60,6 +65,14 @@ class PixelReader:
                 del self._held[next(iter(self._held))]
             self._held[image.path] = planes
         return planes
+
+
+def _padding(stored: np.ndarray, ends: tuple[int, int] | None) -> np.ndarray | None:
+    """Where the stored values stand for no image."""
+    if ends is None or stored.dtype.kind not in "iu":
+        return None
+    low, high = sorted(np.array(ends, np.uint16).astype(np.int16 if stored.dtype.kind == "i" else np.uint16).tolist())
+    return (stored >= low) & (stored <= high)
 
 
 def _decode_volume(image: Header) -> np.ndarray:
@@ -75,7 +88,11 @@ def _decode_dicom(image: Header) -> np.ndarray:
     """All planes of a file as stored, (frames, rows, columns)."""
     try:
         with quiet(), BoundedFile(image.path) as file:
-            stored = pydicom.dcmread(file, force=True, specific_tags=_TAGS).pixel_array
+            dataset = pydicom.dcmread(file, force=True, specific_tags=_TAGS)
+            check_codestreams(dataset)
+            decoder = DECODERS.get(dataset.file_meta.get("TransferSyntaxUID"), "")
+            dataset.pixel_array_options(decoding_plugin=decoder)
+            stored = dataset.pixel_array
     except Exception as error:  # decoders raise many kinds
         with quiet():
             syntax = UID(image.transfer_syntax)
@@ -86,4 +103,7 @@ def _decode_dicom(image: Header) -> np.ndarray:
         ) from error
     if not image.monochrome and stored.ndim > 2:
         raise ReadingError(f"{image.name}: an image is in colour")
-    return stored[None] if stored.ndim == 2 else stored
+    planes = stored[None] if stored.ndim == 2 else stored
+    if len(planes) != image.frames:
+        raise ReadingError(f"{image.name}: {len(planes)} frames instead of {image.frames}")
+    return planes

@@ -12,8 +12,9 @@ from prostate_alm.studies.headers import Header
 from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.kinds import split_parts
+from prostate_alm.studies.pixels import PixelReader
 from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.rules_file import default_rules
+from prostate_alm.studies.rules_file import default_rules, loosened
 from prostate_alm.studies.selection import select
 from prostate_alm.studies.verdicts import Choice, Selection, Verdict
 from prostate_alm.studies.volumes import Volume, read_volume
@@ -125,6 +126,7 @@ class _Reader:
     reading: StudyReading
     rules: Rules
     allowed_to_harmonise: bool
+    pixels: PixelReader = field(default_factory=PixelReader)
 
     def read(self, study: StudyFiles, problems: list[str]) -> None:
         problems += subject.check_one_patient(study.files)
@@ -140,7 +142,7 @@ class _Reader:
         problems += self._check_each(chosen)
         self.reading.series = tuple(_report(verdict, self.rules) for verdict in selection.verdicts)
         self.reading.b_values_found = tuple(b for b in sorted(selection.dwi) if f"dwi_b{b}" in self.reading.volumes)
-        self.reading.notes += _inferred(selection)
+        self.reading.notes += (*selection.notes, *_inferred(selection), *_lossy(selection), *loosened(self.rules))
         acquired = {b: self.reading.volumes[f"dwi_b{b}"] for b in self.reading.b_values_found}
         if not acquired:
             return
@@ -156,7 +158,7 @@ class _Reader:
 
     def _read_volume(self, name: str, choice: Choice, selection: Selection, problems: list[str]) -> None:
         try:
-            volume = read_volume(choice.stack)
+            volume = read_volume(choice.stack, self.pixels)
         except ReadingError as error:
             problems.append(str(error))
             for verdict in selection.verdicts:
@@ -206,6 +208,12 @@ class _Reader:
 def _scanner(selection: Selection, files: Sequence[Header]) -> dict[str, Any]:
     image = selection.t2.part.images[0] if selection.t2 else files[0]
     return {"vendor": image.vendor, "model": image.model, "field_strength_t": image.field_strength_t}
+
+
+def _lossy(selection: Selection) -> tuple[str, ...]:
+    chosen = [choice for choice in (selection.t2, *selection.dwi.values()) if choice is not None]
+    lossy = [choice.part.name for choice in chosen if any(image.lossy for image in choice.images)]
+    return tuple(f"{name} was compressed with loss" for name in dict.fromkeys(lossy))
 
 
 def _inferred(selection: Selection) -> tuple[str, ...]:

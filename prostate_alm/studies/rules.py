@@ -147,7 +147,7 @@ class CheckRules(_Section):
         max_saturated: share of voxels at the maximum value, 0 to 1.
         min_contrast: 99th percentile over median, 1 to 100.
         max_blank_slices: slices without any contrast, 0 to 500.
-        max_signal_ratio: mean signal at a b-value over that at the next lower one, 0 to 2; it must stay below.
+        max_signal_ratio: mean signal at a b-value over that at the next lower one, 0 to 1; it must stay below.
     """
 
     min_extent_mm: Annotated[float, Field(ge=0, le=500)]
@@ -161,7 +161,7 @@ class CheckRules(_Section):
     max_saturated: Share
     min_contrast: Annotated[float, Field(ge=1, le=100)]
     max_blank_slices: Annotated[int, Field(ge=0, le=500)]
-    max_signal_ratio: Annotated[float, Field(ge=0, le=2)]
+    max_signal_ratio: Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,18 @@ def default_rules() -> Rules:
     return Rules.model_validate(_default_data())
 
 
+def loosened(rules: Rules) -> list[str]:
+    """What a site's limits let through that the default ones would not, for the notes of every study."""
+    theirs, usual = rules.checks.model_dump(), default_rules().checks.model_dump()
+    found: list[str] = []
+    for name, value in theirs.items():
+        low, high = usual[name] if isinstance(value, tuple) else (usual[name], usual[name])
+        below, above = value if isinstance(value, tuple) else (value, value)
+        if (not name.startswith("max_") and below < low) or (not name.startswith("min_") and above > high):
+            found.append(f"a rule of the site loosens checks.{name}: {value} instead of {usual[name]}")
+    return found
+
+
 def _merge(default: Mapping[str, Any], site: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(default)
     for key, value in site.items():

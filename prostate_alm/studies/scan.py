@@ -27,6 +27,7 @@ _PREAMBLE = 132
 _CHUNK = 1 << 15
 _PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _LONGEST_VALUE = 1 << 20
+_LONGEST_CACHED = 256
 _CHARSET, _SYNTAX = 0x00080005, 0x00020010
 _DELIMITERS, _ITEM_END, _UNDEFINED = 0xFFFE, 0xFFFEE00D, 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xE000FFFE, 0xE0DDFFFE
@@ -244,6 +245,8 @@ def _element(tag: int, vr: str | None, value: bytes, implicit: bool, charset: by
     if vr in (None, "UN") and tag & 0x10000:  # what a private element holds depends on its creator
         return _raw(tag, vr, value, implicit)
     try:
+        if len(value) > _LONGEST_CACHED:
+            return convert_raw_data_element(_raw(tag, vr, value, implicit), encoding=_encodings(charset))
         return _converted(tag, vr, value, implicit, charset)
     except Exception:  # pydicom raises many kinds
         return _raw(tag, vr, value, implicit)

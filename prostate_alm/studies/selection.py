@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from prostate_alm.studies.bsets import same_times
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.diffusion import choose_dwi
 from prostate_alm.studies.geometry import ReadingError, build_stack, where
@@ -30,7 +31,7 @@ def select(parts: Sequence[Part], rules: Rules) -> Selection:
     selection.problems += [
         f"{part.name}, {where(part.images)}: {part.kind.why_not}" for part in parts if _doubtful(part, selection)
     ]
-    selection.problems += _unheard(selection, rules)
+    selection.problems += [*_unheard(selection, rules), *_left_of_t2(parts, selection), *_t2_like_dwi(selection, rules)]
     order = {id(part): index for index, part in enumerate(parts)}
     selection.verdicts.sort(key=lambda verdict: order[id(verdict.part)])
     return selection
@@ -44,6 +45,32 @@ def _unheard(selection: Selection, rules: Rules) -> list[str]:
         for role in (Role.T2, Role.DWI)
         if prefers(verdict.part, rules, role) and not (verdict.role is role and verdict.reason.startswith("used as"))
     ]
+
+
+def _left_of_t2(parts: Sequence[Part], selection: Selection) -> list[str]:
+    """Images of the T2's own series that are not used: it may have lost its ends to them."""
+    taken = selection.t2
+    if taken is None:
+        return []
+    series = taken.images[0].series_uid
+    left = [part for part in parts if part is not taken.part and part.images[0].series_uid == series]
+    return [f"{part.name}, {where(part.images)}, not used as T2 because {part.kind.why_not}" for part in left]
+
+
+def _t2_like_dwi(selection: Selection, rules: Rules) -> list[str]:
+    """A T2 with the times and the grid of the diffusion may be its b 0."""
+    if selection.t2 is None:
+        return []
+    images = list(selection.t2.images)
+    for choice in selection.dwi.values():
+        both = [*images, *choice.images]
+        same = all(
+            same_times([getattr(image, name) for image in both], rules.dwi.time_tolerance, same_series=False)
+            for name in ("echo_time_ms", "repetition_time_ms")
+        )
+        if same and selection.t2.stack.grid.same_as(choice.stack.grid):
+            return [f"{selection.t2.part.name} has the times and the grid of the diffusion: it may be its b 0"]
+    return []
 
 
 def _doubtful(part: Part, selection: Selection) -> bool:

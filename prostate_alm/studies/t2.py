@@ -50,6 +50,7 @@ def _settle(good: Sequence[tuple[Part, Stack]], defects: Sequence[str], selectio
         selection.problems += defects
         by_rule = f"a rule of the site prefers {part.name}"
         why_not_others = by_rule if ruled else f"of several axial T2 only {part.name} names T2 in its description"
+        selection.notes += [why_not_others] if len(good) > 1 else []
     elif good:
         why_not_others = f"several axial T2 fit equally well ({names([part for part, _ in good])})"
         selection.problems += [f"{why_not_others}; none is taken", *defects]

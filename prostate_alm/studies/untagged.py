@@ -33,7 +33,8 @@ def with_untagged_b0(images: Sequence[Header]) -> Sequence[Header]:
         return images
     beside = ", ".join(f"b{b}" for b in sorted(stated))
     inferred = BValue(0.0, SOURCE, inferred=f"no b-value is stated, in a series of {beside}")
-    return [replace(image, b_value=inferred) if image in untagged else image for image in images]
+    which = {id(image) for image in untagged}
+    return [replace(image, b_value=inferred) if id(image) in which else image for image in images]
 
 
 def _may_lack_it(image: Header) -> bool:

@@ -58,6 +58,7 @@ class Selection:
     dwi: dict[int, Choice] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def tall_enough(images: Sequence[Header], min_slices: int, *, repeats: bool = False) -> Stack:
@@ -66,7 +67,11 @@ def tall_enough(images: Sequence[Header], min_slices: int, *, repeats: bool = Fa
     Raises:
         ReadingError: fewer slices, or a defect of geometry.
     """
+    if len({image.scaling for image in images}) > 1:
+        raise ReadingError(f"{images[0].name}: images scaled in different ways, which cannot be compared")
     stack = build_stack(images, repeats=repeats)
+    if any(len({image.image_type for image in group}) > 1 for group in stack.slices):
+        raise ReadingError(f"{images[0].name}: images of several types at one position")
     if stack.grid.shape[2] < min_slices:
         raise ReadingError(f"{images[0].name}: only {stack.grid.shape[2]} slices, at least {min_slices} are needed")
     return stack

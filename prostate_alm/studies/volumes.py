@@ -76,19 +76,20 @@ class Volume:
             raise NoInputError(f"volume {path} cannot be read ({error}); run 'prostate-alm prepare' again") from error
 
 
-def read_volume(stack: Stack) -> Volume:
+def read_volume(stack: Stack, pixels: PixelReader | None = None) -> Volume:
     """Decode a stack; several images at one position become their geometric mean.
 
     The geometric mean over orthogonal directions is the trace-weighted image: exp(-b (Dxx + Dyy + Dzz) / 3).
 
     Args:
         stack: from `build_stack`.
+        pixels: a reader that may hold the file decoded already.
 
     Raises:
         ReadingError: if an image cannot be decoded; the message names series and transfer syntax.
     """
     voxels = np.empty(stack.grid.shape, np.float32, order="F")  # as planes come, and as NIfTI stores them
-    pixels = PixelReader()
+    pixels = pixels or PixelReader()
     for index, images in enumerate(stack.slices):
         planes = [pixels.read(image) for image in images]
         voxels[:, :, index] = planes[0].T if len(planes) == 1 else _geometric_mean(np.stack(planes)).T
