@@ -63,8 +63,8 @@ def triage(
     from prostate_alm.studies import Keys, load_rules
     from prostate_alm.triage import WORKLIST, Judge, triage_studies
 
-    output_folder(out)
     site = load_rules(rules)
+    output_folder(out)
     predictor = _predictor(model, console.torch_device(device))
     judge = Judge(predictor, _threshold(threshold, predictor), Keys.of_site(), harmonise, site)
     if predictor.notice:

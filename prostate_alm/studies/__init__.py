@@ -14,6 +14,7 @@ from prostate_alm.studies.rules_file import default_rules, load_rules
 from prostate_alm.studies.store import Task as StudyTask
 from prostate_alm.studies.store import store_study
 from prostate_alm.studies.volume_files import FILES
+from prostate_alm.studies.volume_names import companions_of, is_volume_file
 from prostate_alm.studies.volumes import Volume
 
 __all__ = [
@@ -29,8 +30,10 @@ __all__ = [
     "StudyReading",
     "StudyTask",
     "Volume",
+    "companions_of",
     "default_rules",
     "find_studies",
+    "is_volume_file",
     "load_rules",
     "open_studies",
     "read_study",

@@ -1,7 +1,8 @@
 """Compressed images: what a codestream says of its size, and which decoder is trusted with it.
 
-A decoder sets memory aside for the size that the codestream states, whatever the header says; and GDCM ends the process
-on damaged JPEG-LS and JPEG 2000. So a codestream must fit its header before anyone decodes it.
+A decoder sets memory aside for the size that a codestream states, whatever the header says, and GDCM ends the process
+on damaged JPEG-LS, JPEG 2000 and application segments of JPEG. So a codestream must fit its header before anyone
+decodes it, and GDCM gets JPEG alone, without such segments.
 """
 
 import math
@@ -9,7 +10,7 @@ import struct
 from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -28,88 +29,114 @@ from pydicom.uid import (
 
 from prostate_alm.studies.headers import FormError
 
-DECODERS: Mapping[UID, str] = {
-    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1), "gdcm"),
+_Size = tuple[int, int, int]
+_GDCM = "gdcm"
+_DECODERS: Mapping[UID, str] = {
+    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1), _GDCM),
     **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), "pyjpegls"),
     **dict.fromkeys((JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K), "pylibjpeg"),
-    RLELossless: "pydicom",
+    RLELossless: "pydicom",  # pylibjpeg's ends with an error that is no Exception
 }
-"""pydicom's name of the one decoder for each transfer syntax; no other is tried on what it could not decode."""
-_JPEG_FRAMES = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
-_JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
-_J2K_START, _JP2_START = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  "
-_LONGEST_JP2_HEADER = 4096
-_MOST_TILES = 4096
 _MOST_BYTES = 1 << 28
 """Unpacked, all frames together: four to six seconds of work, and decoders hold up to three copies."""
+_MOST_TILES = 4096
+_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+_J2K, _JP2, _LONGEST_JP2_HEADER = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", 4096
+_JPEG, _SCAN = b"\xff\xd8", 0xDA
+_SIZES = frozenset((0xC0, 0xC1, 0xC3, 0xF7))
+"""SOF of baseline, extended, lossless and JPEG-LS: no progressive or arithmetic one has a transfer syntax any more."""
+_TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xF8))
 
 
-def check_codestreams(dataset: Dataset) -> None:
-    """Every frame's codestream must state the rows, columns and samples of the header.
+def prepare_codestreams(dataset: Dataset) -> None:
+    """Check every frame's codestream against the header, and choose the one decoder that `pixel_array` may use.
 
     Args:
-        dataset: a whole image; one that is not compressed, or by RLE, which states no size, passes.
+        dataset: a whole image; one that is not compressed is left alone. The frames of JPEG lose what decoding does
+            not need, such as application segments.
 
     Raises:
-        FormError: if one does not, or no codestream can be found.
+        FormError: if a codestream states other rows, columns, samples or bits, has no size, or unpacks to too much.
 
-    Source: ITU-T T.81 B.2.2 (JPEG), T.87 C.2.2 (JPEG-LS), T.800 A.5.1 (JPEG 2000).
+    Source: ITU-T T.81 B.2 (JPEG), T.87 C.2 (JPEG-LS), T.800 A.5.1 (JPEG 2000).
     """
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax not in DECODERS or syntax == RLELossless:
+    decoder = _DECODERS.get(dataset.file_meta.get("TransferSyntaxUID"))
+    if decoder is None:
         return
-    expected = (int(dataset.Rows), int(dataset.Columns), int(dataset.SamplesPerPixel))
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if math.prod(expected) * frames * int(dataset.BitsAllocated) > 8 * _MOST_BYTES:
+    size = (int(dataset.Rows), int(dataset.Columns), int(dataset.SamplesPerPixel))
+    count, bits = int(dataset.get("NumberOfFrames") or 1), int(dataset.BitsAllocated)
+    if math.prod(size) * count * bits > 8 * _MOST_BYTES:
         raise FormError(f"more than {_MOST_BYTES >> 20} MiB when unpacked")
-    for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
-        try:
-            found = _size(frame)
-        except (struct.error, IndexError):
-            raise FormError("a compressed frame ends before its size") from None
-        if found != expected:
-            raise FormError(f"a compressed frame of {_text(found)}, in the header {_text(expected)}")
+    dataset.pixel_array_options(decoding_plugin=decoder)
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:  # states no size
+        return
+    offsets = tuple(dataset[keyword].value for keyword in _OFFSETS if keyword in dataset)
+    found = generate_frames(
+        dataset.PixelData, number_of_frames=count, extended_offsets=offsets if len(offsets) == len(_OFFSETS) else None
+    )
+    try:
+        frames = [_checked(frame, size, bits, exact=decoder == _GDCM) for frame in found]
+    except struct.error:
+        raise FormError("a compressed frame that ends within its header") from None
+    if decoder == _GDCM:
+        dataset.PixelData = encapsulate(frames)
+        for keyword in _OFFSETS:
+            dataset.pop(keyword, None)
 
 
-def _text(size: tuple[int, int, int]) -> str:
+def _checked(frame: bytes, size: _Size, bits: int, *, exact: bool) -> bytes:
+    """The frame as its decoder gets it; `exact` if its values must fill the bytes that the header allocates."""
+    if frame.startswith((_J2K, _JP2)):
+        found, precision = _size_of_jpeg_2000(frame)
+    elif frame.startswith(_JPEG):
+        found, precision, frame = _size_of_jpeg(frame)
+    else:
+        raise FormError("a compressed frame that is no codestream")
+    if not 2 <= precision <= bits or (exact and (precision + 7) // 8 * 8 != bits):
+        raise FormError(f"a compressed frame of {precision} bits, in the header {bits}")
+    if found != size:
+        raise FormError(f"a compressed frame of {_text(found)}, in the header {_text(size)}")
+    return frame
+
+
+def _text(size: _Size) -> str:
     return f"{size[1]}x{size[0]}" + (f" in {size[2]} samples" if size[2] != 1 else "")
 
 
-def _size(frame: bytes) -> tuple[int, int, int]:
-    """Rows, columns and samples by the codestream's own word."""
-    if frame.startswith(_JP2_START):
-        frame = frame[max(0, frame.find(_J2K_START, 0, _LONGEST_JP2_HEADER)) :]
-    if frame.startswith(_J2K_START):
-        return _size_of_jpeg_2000(frame)
-    if frame.startswith(b"\xff\xd8"):
-        return _size_of_jpeg(frame)
-    raise FormError("a compressed frame that is no codestream")
-
-
-def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int]:
-    right, bottom, left, top, across, down, first_x, first_y, samples = struct.unpack_from(">8LH", frame, 8)
-    if right <= left or bottom <= top or not across or not down or first_x > left or first_y > top:
+def _size_of_jpeg_2000(frame: bytes) -> tuple[_Size, int]:
+    """Rows, columns and samples of its SIZ segment, and bits."""
+    start = frame.find(_J2K, 0, _LONGEST_JP2_HEADER)
+    if start < 0:
+        raise FormError("a compressed frame without a size")
+    *area, samples, depth = struct.unpack_from(">8LHB", frame, start + 8)
+    right, bottom, left, top, across, down, first_x, first_y = area
+    if not (first_x <= left < right and first_y <= top < bottom and across and down):
         raise FormError("a compressed frame without an area")
-    if -(-(right - first_x) // across) * -(-(bottom - first_y) // down) > _MOST_TILES:
+    if math.ceil((right - first_x) / across) * math.ceil((bottom - first_y) / down) > _MOST_TILES:
         raise FormError("a compressed frame in too many tiles")
-    if any(step != 1 for sample in range(min(samples, 4)) for step in frame[43 + 3 * sample : 45 + 3 * sample]):
-        raise FormError("a compressed frame with subsampled components")
-    return bottom - top, right - left, samples
+    return (bottom - top, right - left, samples), (depth & 0x7F) + 1
 
 
-def _size_of_jpeg(frame: bytes) -> tuple[int, int, int]:
-    offset = 2
+def _size_of_jpeg(frame: bytes) -> tuple[_Size, int, bytes]:
+    """Rows, columns and samples of its frame header, bits, and what is left without application segments."""
+    found: tuple[int, ...] = ()
+    kept, offset = [_JPEG], len(_JPEG)
     while True:
-        if frame[offset] != 0xFF:
+        mark, marker, length = struct.unpack_from(">BBH", frame, offset)
+        if mark != 0xFF or marker == 0xFF or length < 2:
             raise FormError("a compressed frame with a broken header")
-        marker = frame[offset + 1]
-        if marker == 0xFF:  # fill bytes
-            offset += 1
-        elif marker in _JPEG_ALONE:
-            offset += 2
-        elif marker in _JPEG_FRAMES:
-            rows, columns, samples = struct.unpack_from(">HHB", frame, offset + 5)
-            return rows, columns, samples
-        else:
-            (length,) = struct.unpack_from(">H", frame, offset + 2)
-            offset += 2 + max(2, length)
+        if marker == _SCAN:
+            break
+        segment = frame[offset : offset + 2 + length]
+        if marker in _SIZES:
+            if found:
+                raise FormError("a compressed frame with two sizes")
+            found = struct.unpack_from(">BHHB", segment, 4)
+        if marker in _SIZES or marker in _TABLES:
+            kept.append(segment)
+        offset += 2 + length
+    if not found:
+        raise FormError("a compressed frame without a size")
+    precision, *size = found
+    rows, columns, samples = size
+    return (rows, columns, samples), precision, b"".join([*kept, frame[offset:]])

@@ -103,9 +103,18 @@ def find_studies(root: Path | str, rules: Rules | None = None, *, origin: Path |
     owned, orphans = tree.share_out(skipped)
     studies = [replace(study, skipped=(*study.skipped, *owned[study.uid])) for study in studies]
     studies += [_unread(root, group) for group in orphans]
+    studies = [_placed(study, origin or root) for study in studies]
     if origin is not None and origin != root:
         studies = [replace(study, folder=origin / study.folder.relative_to(root)) for study in studies]
     return sorted(studies, key=lambda study: (str(study.folder), study.uid))
+
+
+def _placed(study: StudyFiles, root: Path) -> StudyFiles:
+    """Volume files without a UID are known by their place, whatever folder above it was named."""
+    if not study.uid.startswith(FILES):
+        return study
+    place = study.uid.removeprefix(FILES).removeprefix("./")
+    return replace(study, uid=f"{FILES}{_top(root.resolve()).as_posix()}/{place}")
 
 
 def _outcomes(root: Path, skipped: list[Skipped], rules: Rules) -> Iterator[tuple[Header, ...] | Skipped]:
@@ -137,19 +146,27 @@ def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
         yield root
         return
 
-    def refused(error: OSError) -> None:
-        skipped.append(Skipped(Path(error.filename), f"cannot be opened: {error.strerror}", damaged=True))
+    above = root.resolve().parents  # a link to a folder above would lead through everything
+    met = {_identity(root), *(_identity(folder) for folder in above)}
+    pending = [root]
+    while pending:  # no recursion: folders may lie deeper than Python's stack
+        here = pending.pop()
+        try:
+            paths = sorted(here.iterdir())
+        except OSError as error:
+            skipped.append(Skipped(here, f"cannot be opened: {error.strerror}", damaged=True))
+            continue
+        folders = {path for path in paths if os.path.isdir(path)}  # noqa: PTH112  Path.is_dir raises on loops of links
+        real_first = sorted(folders, key=lambda path: (path.is_symlink(), path))
+        pending += reversed([folder for folder in real_first if _is_new(folder, met)])
+        yield from (path for path in paths if path not in folders)
 
-    met = {_identity(root)}
-    for folder, subfolders, names in os.walk(root, onerror=refused, followlinks=True):
-        here = Path(folder)
-        new: list[str] = []
-        for name in sorted(subfolders, key=lambda name: ((here / name).is_symlink(), name)):
-            if (identity := _identity(here / name)) is None or identity not in met:
-                met.add(identity)
-                new.append(name)
-        subfolders[:] = new
-        yield from (here / name for name in sorted(names))
+
+def _is_new(folder: Path, met: set[tuple[int, int] | None]) -> bool:
+    identity = _identity(folder)
+    known = identity is not None and identity in met
+    met.add(identity)
+    return not known
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

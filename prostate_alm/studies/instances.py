@@ -67,7 +67,7 @@ def read_headers(path: Path) -> tuple[Header, ...] | Skipped:
             start = file.read(SHORTEST)
         if start.startswith(b"PK\x03\x04"):
             return Skipped(
-                path, "a zip archive among other files, not opened; unpack it or give it alone", suspect=True
+                path, "a zip archive among other files, not opened; unpack it or give it alone", damaged=True
             )
         if start[128:] != b"DICM" and start[:2] not in (b"\x08\x00", b"\x02\x00"):
             return Skipped(path, "not a DICOM file", suspect=True)
@@ -105,7 +105,7 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
         if kind.endswith("Image Storage"):
             return Skipped(path, f"damaged DICOM file ({kind} without rows and columns)", True, study_uid)
         return Skipped(path, f"not an image: {kind}", study_uid=study_uid)
-    if not study_uid or not _text(values, "SeriesInstanceUID"):
+    if not study_uid or ":" in study_uid or not _text(values, "SeriesInstanceUID"):
         return Skipped(path, "image without StudyInstanceUID or SeriesInstanceUID", damaged=True, study_uid=study_uid)
     _check_size(values)
     if (_number(values, "NumberOfFrames") or 1) > 1 or sop_class in _ENHANCED:

@@ -188,7 +188,8 @@ _PRIVATE_B_VALUE = {
 
 def _unreadable(image: Header, _rules: Rules) -> Kind | None:
     if image.modality != "MR":
-        return Kind(Role.OTHER, "it is not MR")
+        why_not = "it is not MR" if image.modality else "nothing says what it is: no sidecar, and no rule fits its name"
+        return Kind(Role.OTHER, why_not)
     if image.frames > 1 and not image.position_mm:
         return Kind(Role.OTHER, "it is a multi-frame file that does not place its frames", perhaps=True)
     if MOSAIC & set(image.image_type) and image.corner is None:

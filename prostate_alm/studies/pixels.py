@@ -7,7 +7,7 @@ import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID
 
-from prostate_alm.studies.codestreams import DECODERS, check_codestreams
+from prostate_alm.studies.codestreams import prepare_codestreams
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import FormError, Header
 from prostate_alm.studies.quiet import quiet
@@ -89,9 +89,7 @@ def _decode_dicom(image: Header) -> np.ndarray:
     try:
         with quiet(), BoundedFile(image.path) as file:
             dataset = pydicom.dcmread(file, force=True, specific_tags=_TAGS)
-            check_codestreams(dataset)
-            decoder = DECODERS.get(dataset.file_meta.get("TransferSyntaxUID"), "")
-            dataset.pixel_array_options(decoding_plugin=decoder)
+            prepare_codestreams(dataset)
             stored = dataset.pixel_array
     except Exception as error:  # decoders raise many kinds
         with quiet():

@@ -217,11 +217,14 @@ def _lossy(selection: Selection) -> tuple[str, ...]:
 
 
 def _inferred(selection: Selection) -> tuple[str, ...]:
-    """b-values that no tag states."""
+    """b-values that no tag states, or that a rule accepts from a source that is not verified."""
+    stated = [(b, choice.part.name, choice.images[0].b_value) for b, choice in selection.dwi.items()]
     return tuple(
-        f"b{b} of {choice.part.name} is inferred: {value.inferred}"
-        for b, choice in selection.dwi.items()
-        if (value := choice.images[0].b_value) is not None and value.inferred
+        f"b{b} of {name} is inferred: {value.inferred}"
+        if value.inferred
+        else f"b{b} of {name} stands in {value.source}, not verified for this vendor; a rule of the site accepts it"
+        for b, name, value in stated
+        if value is not None and (value.inferred or not value.verified)
     )
 
 

@@ -18,7 +18,7 @@ from prostate_alm.studies.reading import REQUIRED, StudyReading, read_study
 from prostate_alm.studies.rules import Rules
 from prostate_alm.studies.rules_file import default_rules
 from prostate_alm.studies.subject import patient_key_of
-from prostate_alm.studies.volume_names import is_volume_file, stem_of
+from prostate_alm.studies.volume_names import companions_of
 
 RECORD = "study.json"
 RECORD_VERSION = 3
@@ -83,7 +83,7 @@ def fingerprint(task: Task) -> str:
     """A salted hash of the inputs (each file's UID, size and time of change), of the settings and the rules."""
     lines = [f"version {RECORD_VERSION} {__version__}, harmonise {task.harmonise}, rules {task.rules.fingerprint}"]
     lines += [_stated(image) for image in task.study.files]
-    files = {path: "" for volume in {image.path for image in task.study.files} for path in _companions(volume)}
+    files = {path: "" for volume in {image.path for image in task.study.files} for path in companions_of(volume)}
     files |= {image.path: image.sop_uid for image in task.study.files}
     files |= {skipped.path: skipped.reason for skipped in task.study.skipped if skipped.damaged}
     for path, uid in files.items():
@@ -93,13 +93,6 @@ def fingerprint(task: Task) -> str:
         except OSError as error:
             lines.append(f"{uid} {type(error).__name__}")
     return task.keys.digest("\n".join([lines[0], *sorted(lines[1:])]))
-
-
-def _companions(path: Path) -> list[Path]:
-    """The files beside a volume file that say more of it: sidecars and detached voxels."""
-    if not is_volume_file(path):
-        return []
-    return sorted(other for other in path.parent.iterdir() if other != path and other.name.startswith(stem_of(path)))
 
 
 def _stated(image: Header) -> str:

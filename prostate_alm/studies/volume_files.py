@@ -59,6 +59,12 @@ class _File:
         """The prefix that makes it part of a study of its own."""
         return self.name.prefix if self.sidecar is None else ""
 
+    @property
+    def person(self) -> str:
+        """The prefix of a T2 or DWI, sidecar or not: two of them may be two people."""
+        used = self.name.rule is not None and self.name.rule.use_as in ("t2", "dwi")
+        return self.name.prefix if used else ""
+
 
 def read_volume_files(
     paths: Iterable[Path], root: Path, rules: Rules, *, dicom_folders: set[Path], dicom_studies: set[str]
@@ -81,7 +87,8 @@ def read_volume_files(
     for folder, members in folders.items():
         place = folder.relative_to(root).as_posix()
         files = [_known(path, place, rules) for path in members]
-        prefixes = frozenset(file.prefix for file in files) - {""}
+        people = frozenset(file.person for file in files) - {""}
+        prefixes = frozenset(file.prefix for file in files) - {""} | (people if len(people) > 1 else frozenset())
         for file in files:
             uid = file.sidecar.uid("StudyInstanceUID") if file.sidecar else ""
             if uid in dicom_studies:

@@ -68,6 +68,15 @@ def companions_among(paths: Iterable[Path], volumes: Iterable[Path]) -> set[Path
     return {path for path in named_so if (path.parent, _without(path.name, _COMPANIONS)) in stems}
 
 
+def companions_of(path: Path) -> list[Path]:
+    """The files beside a volume file that belong to it, in order of their names; none for any other file.
+
+    Args:
+        path: a file.
+    """
+    return sorted(companions_among(path.parent.iterdir(), [path])) if is_volume_file(path) else []
+
+
 def _without(name: str, endings: Iterable[str]) -> str:
     length = next((len(ending) for ending in endings if name.lower().endswith(ending)), 0)
     return name[: len(name) - length]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prostate_alm import __version__
+from prostate_alm.studies import companions_of, is_volume_file
 from prostate_alm.triage.decision import SCHEMA_VERSION, plain
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ def place_key(path: Path, keys: "Keys") -> str:
 def files_of(study: "StudyFiles") -> list[Path]:
     """The study's images and its damaged files; whatever else lies beside them takes no part in the decision."""
     damaged = [Path(skipped.path) for skipped in study.skipped if skipped.damaged]
-    return [*dict.fromkeys(Path(image.path) for image in study.files), *damaged]
+    images = list(dict.fromkeys(Path(image.path) for image in study.files))
+    return [*images, *(other for path in images for other in companions_of(path)), *damaged]
 
 
 def content_hash(files: Iterable[Path]) -> str:
-    """SHA-256 over the contents of files, whatever their names and order.
+    """SHA-256 over the contents of files, whatever their order; of volume files the names too, which say what they are.
 
     What is no regular file is not opened: a named pipe would wait for ever.
     """
@@ -38,7 +40,8 @@ def content_hash(files: Iterable[Path]) -> str:
                 digests.append("no regular file")
                 continue
             with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+                name = path.name if is_volume_file(path) else ""
+                digests.append(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
         except OSError as error:
             digests.append(type(error).__name__)
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()

@@ -78,7 +78,8 @@ def find_inputs(paths: Sequence[Path], keys: "Keys", rules: "Rules", stack: Exit
             unread.append(Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path)))
             continue
         for study in found:
-            key = keys.study(study.uid) if _stated_uid(study) else place_key(Path(study.folder), keys)
+            known = _stated_uid(study) or study.files
+            key = keys.study(study.uid) if known else place_key(Path(study.folder), keys)
             studies.setdefault(key, []).append(study)
     if not studies:
         raise _no_input(mistakes)

@@ -132,6 +132,7 @@ class Judge:
         missing = [name for name in self.predictor.required_images if name not in reading.volumes]
         found = list(reading.b_values_found)
         findings.qc = {"b_values_found": found, "missing": missing, "scanner": cleaned(plain(reading.scanner), secrets)}
+        findings.qc["notes"] = cleaned([*getattr(reading, "notes", ())], secrets)
         features = None
         if not missing:
             with findings.timed("predict"):

@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dicom_factory
-from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
+import gdcm
+import pydicom
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from prostate_alm.phantom import DIALECTS, StudyPlan, write_study
 
-ENCODINGS = {
+ENCODINGS: dict[str, UID | None] = {
     "explicit": None,
     "implicit": ImplicitVRLittleEndian,
     "big-endian": ExplicitVRBigEndian,
     "rle": RLELossless,
     "jpeg-ls": JPEGLSLossless,
+    "jpeg": JPEGLosslessSV1,
 }
 _PROSTATEX = ("4.000000-t2tsetra-00702", "6.000000-ep2ddifftraDYNDIST-69284")
 
@@ -46,7 +56,9 @@ def small_sources(work: Path) -> Iterator[Source]:
         if not folder.exists():
             made = dicom_factory.study(name)
             for image in (image for images in made.values() for image in images):
-                if syntax is not None:
+                if syntax == JPEGLosslessSV1:
+                    compress_as_jpeg(image, work)
+                elif syntax is not None:
                     _recode(image, syntax)
             dicom_factory.save(made, folder)
         yield Source(folder.name, folder, 3)
@@ -59,6 +71,30 @@ def _recode(image: dicom_factory.Dataset, syntax: UID) -> None:
     if not syntax.is_little_endian:
         image.PixelData = image.pixel_array.astype(">u2").tobytes()
     image.file_meta.TransferSyntaxUID = syntax
+
+
+def compress_as_jpeg(image: dicom_factory.Dataset, work: Path) -> None:
+    """Lossless JPEG by GDCM, since pydicom has no encoder for it."""
+    plain, packed = work / "plain.dcm", work / "packed.dcm"
+    work.mkdir(parents=True, exist_ok=True)
+    image.file_meta.MediaStorageSOPClassUID, image.file_meta.MediaStorageSOPInstanceUID = image.SOPClassUID, "1.2.3"
+    image.save_as(plain, enforce_file_format=True)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(plain))
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    writer.SetFileName(str(packed))
+    assert reader.Read()
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    image.PixelData = pydicom.dcmread(packed).PixelData
+    image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True
+    image.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    plain.unlink()
+    packed.unlink()
 
 
 def phantom_sources(work: Path) -> Iterator[Source]:

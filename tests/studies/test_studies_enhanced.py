@@ -234,17 +234,58 @@ def test_frames_without_directionality_are_b_0_of_the_same_series(tmp_path):
     assert reports_of(tmp_path, frames)[0] == [("dwi", "used as DWI b0, b100, b800")]
 
 
-def test_no_directionality_alone_is_not_b_0(tmp_path):
-    """PS3.3 C.8.13.5.9 has NONE for anisotropy maps as well."""
+def test_no_directionality_is_b_0(tmp_path):
+    """PS3.3 C.8.13.5.9 has NONE for b 0 and for anisotropy maps, whose type refuses them."""
     frames = [
         groups(PlanePosition=place(k), MRDiffusion=diffusion(b, "ISOTROPIC" if b else "NONE"))
         for b in (None, 100, 800)
         for k in range(6)
     ]
+    reports, _ = reports_of(tmp_path, frames)
+    assert reports == [("dwi", "used as DWI b0, b100, b800")]
+
+
+def test_a_b_value_without_diffusion_weighting_is_unclear(tmp_path):
+    frames = [
+        groups(PlanePosition=place(k), MRDiffusion=diffusion(b, "ISOTROPIC" if b < 800 else "NONE"))
+        for b in (100, 800)
+        for k in range(6)
+    ]
+    _, problems = reports_of(tmp_path, frames)
+    assert any("states b 800 and (0018,9075) no diffusion weighting" in problem for problem in problems)
+
+
+def test_a_group_of_a_frame_replaces_the_shared_one_whole(tmp_path):
+    frames = [groups(PlanePosition=place(k), MRDiffusion=item(DiffusionDirectionality="NONE")) for k in range(6)]
+    headers = headers_of(tmp_path, file_of(shared(MRDiffusion=diffusion(1000, "ISOTROPIC")), frames))
+    assert {header.b_value.value for header in headers} == {0.0}
+
+
+@pytest.mark.parametrize("component", ["PHASE", "MIXED", "REAL"])
+def test_only_magnitude_is_used(tmp_path, component):
+    frame_type = item(FrameType=["ORIGINAL", "PRIMARY", "DIFFUSION", "NONE"], ComplexImageComponent=component)
+    frames = [
+        groups(PlanePosition=place(k), MRDiffusion=diffusion(b, "ISOTROPIC"), MRImageFrameType=frame_type)
+        for b in (100, 800)
+        for k in range(6)
+    ]
     reports, problems = reports_of(tmp_path, frames)
-    assert ("dwi", "used as DWI b100, b800") in reports
-    assert any(role == "other" and "state no b-value" in reason for role, reason in reports)
-    assert any("these images of a diffusion series state no b-value" in problem for problem in problems)
+    assert all(role == "other" and "no magnitude image" in reason for role, reason in reports)
+    assert any("no magnitude image" in problem for problem in problems)
+
+
+def test_frames_of_different_real_world_slopes_are_not_one_set(tmp_path):
+    frames = [
+        groups(
+            PlanePosition=place(k),
+            MRDiffusion=diffusion(b, "ISOTROPIC"),
+            RealWorldValueMapping=item(RealWorldValueSlope=1.0 if b == 100 else 0.3, RealWorldValueIntercept=0.0),
+        )
+        for b in (100, 800)
+        for k in range(6)
+    ]
+    _, problems = reports_of(tmp_path, frames)
+    assert any("several sets of diffusion images" in problem for problem in problems)
 
 
 def test_a_trace_wins_over_the_directions_beside_it(tmp_path):

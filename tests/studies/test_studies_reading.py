@@ -9,7 +9,16 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from prostate_alm.studies import CANONICAL_B_VALUES, Keys, Volume, checks, default_rules, find_studies, read_study, reading
+from prostate_alm.studies import (
+    CANONICAL_B_VALUES,
+    Keys,
+    Volume,
+    checks,
+    default_rules,
+    find_studies,
+    read_study,
+    reading,
+)
 
 KEYS = Keys(b"a salt for the tests")
 OTHER_B = (50, 400, 800)
