@@ -14,8 +14,8 @@ from monai.bundle import ConfigParser
 from prostate_alm.bundle import find_bundle
 from prostate_alm.phantom import write_cohort
 from prostate_alm.studies import REQUIRED, Keys, find_studies, read_study
-from prostate_alm.studies.kinds import Role, split_parts
-from prostate_alm.studies.rules_file import default_rules
+from prostate_alm.studies.rules import default_rules
+from prostate_alm.studies.selection.kinds import Role, split_parts
 
 FILES, REPEATS = 2000, 7
 SPACING_MM, SHAPE = (0.5, 0.5, 3.0), (256, 256, 20)

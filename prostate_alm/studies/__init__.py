@@ -9,12 +9,11 @@ from prostate_alm.studies.index import UNREADABLE, StudyFiles, find_studies, ope
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
 from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
-from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.rules_file import default_rules, load_rules
+from prostate_alm.studies.rules import Rules, default_rules, load_rules
 from prostate_alm.studies.store import Task as StudyTask
 from prostate_alm.studies.store import store_study
 from prostate_alm.studies.volume_files import FILES
-from prostate_alm.studies.volume_names import companions_of, is_volume_file
+from prostate_alm.studies.volume_files.names import companions_of, is_volume_file
 from prostate_alm.studies.volumes import Volume
 
 __all__ = [

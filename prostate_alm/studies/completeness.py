@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from prostate_alm.studies.headers import Header, Skipped
-from prostate_alm.studies.verdicts import Choice
+from prostate_alm.studies.selection.verdicts import Choice
 
 _NAMED_REASONS = 3
 _COUNTING = 4

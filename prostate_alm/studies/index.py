@@ -12,14 +12,13 @@ import pydicom
 from prostate_alm.errors import NoInputError
 from prostate_alm.files import sha256
 from prostate_alm.studies.archives import opened
+from prostate_alm.studies.dicom.instances import read_headers
+from prostate_alm.studies.dicom.quiet import quiet
 from prostate_alm.studies.headers import Header, Skipped
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.owners import Orphans, Tree
-from prostate_alm.studies.quiet import quiet
-from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.rules_file import load_rules
+from prostate_alm.studies.rules import Rules, load_rules
 from prostate_alm.studies.volume_files import FILES, read_volume_files
-from prostate_alm.studies.volume_names import companions_among, is_volume_file
+from prostate_alm.studies.volume_files.names import companions_among, is_volume_file
 
 UNREADABLE = "unreadable:"
 """What the uid of a study begins with that no file names, before its folder relative to the root."""

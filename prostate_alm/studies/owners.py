@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prostate_alm.studies.headers import Skipped
 from prostate_alm.studies.strays import ending, hidden, named_otherwise
-from prostate_alm.studies.volume_names import is_volume_file
+from prostate_alm.studies.volume_files.names import is_volume_file
 
 
 @dataclass(frozen=True)

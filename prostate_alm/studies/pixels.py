@@ -7,13 +7,13 @@ import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID
 
-from prostate_alm.studies.codestreams import prepare_codestreams
+from prostate_alm.studies.dicom.codestreams import prepare_codestreams
+from prostate_alm.studies.dicom.quiet import quiet
+from prostate_alm.studies.dicom.scan import BoundedFile
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import FormError, Header
-from prostate_alm.studies.quiet import quiet
-from prostate_alm.studies.scan import BoundedFile
 from prostate_alm.studies.volume_files import decode_volume_file
-from prostate_alm.studies.volume_names import is_volume_file
+from prostate_alm.studies.volume_files.names import is_volume_file
 
 _KEYWORDS = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",

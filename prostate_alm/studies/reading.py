@@ -11,12 +11,11 @@ from prostate_alm.studies.harmonise import harmonise as fit_canonical
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
-from prostate_alm.studies.kinds import split_parts
 from prostate_alm.studies.pixels import PixelReader
-from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.rules_file import default_rules, loosened
+from prostate_alm.studies.rules import Rules, default_rules, loosened
 from prostate_alm.studies.selection import select
-from prostate_alm.studies.verdicts import Choice, Selection, Verdict
+from prostate_alm.studies.selection.kinds import split_parts
+from prostate_alm.studies.selection.verdicts import Choice, Selection, Verdict
 from prostate_alm.studies.volumes import Volume, read_volume
 
 REQUIRED = ("t2w", *(f"dwi_b{b}" for b in CANONICAL_B_VALUES))

@@ -15,10 +15,9 @@ from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import quality_row
 from prostate_alm.studies.reading import REQUIRED, StudyReading, read_study
-from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.rules_file import default_rules
+from prostate_alm.studies.rules import Rules, default_rules
 from prostate_alm.studies.subject import patient_key_of
-from prostate_alm.studies.volume_names import companions_of
+from prostate_alm.studies.volume_files.names import companions_of
 
 RECORD = "study.json"
 RECORD_VERSION = 3

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from prostate_alm.studies.headers import Header
 from prostate_alm.studies.index import StudyFiles
 from prostate_alm.studies.keys import Keys
-from prostate_alm.studies.verdicts import Choice
+from prostate_alm.studies.selection.verdicts import Choice
 
 _RIGHT_PART = re.compile(r"PROST|PELV")
 _UNSTATED_PART = frozenset(("", "UNKNOWN", "UNDEFINED", "NONE", "NA"))

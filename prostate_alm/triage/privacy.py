@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydicom
 
-from prostate_alm.studies.quiet import quiet
+from prostate_alm.studies.dicom.quiet import quiet
 from prostate_alm.studies.words import ALLOWED, safe_description
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from leaks import Leak, Searcher, Secret
 from planted_steps import CLASSIC, NUMBERS, OUTPUTS, SALT, STEPS, write_studies, write_tables
 from pydicom.uid import generate_uid
 
-from prostate_alm.studies import headers, instances, keys
+from prostate_alm.studies import headers, keys
+from prostate_alm.studies.dicom import instances
 
 pytestmark = pytest.mark.slow
 

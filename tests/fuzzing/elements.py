@@ -9,7 +9,8 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 
 from fuzzing.case import Case, NotApplicableError
-from prostate_alm.studies import bvalues, instances
+from prostate_alm.studies import bvalues
+from prostate_alm.studies.dicom import instances
 
 _SHORT = frozenset(
     ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST")

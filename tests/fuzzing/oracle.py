@@ -13,7 +13,8 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-from prostate_alm.studies import bvalues, instances
+from prostate_alm.studies import bvalues
+from prostate_alm.studies.dicom import instances
 
 PIXELS = frozenset(
     (0x7FE00010, 0x7FE00008, 0x7FE00009, 0x7FE00001, 0x7FE00002, 0x00020010, 0x00280002, 0x00280004, 0x00280006,

@@ -20,9 +20,9 @@ from fuzzing.sources import Source
 from fuzzing.zips import ESCAPED
 from prostate_alm.errors import UserError
 from prostate_alm.studies.archives import opened
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import Skipped
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 
 MEMORY_BYTES = 2 << 30

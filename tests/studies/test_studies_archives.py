@@ -19,8 +19,8 @@ import pytest
 
 from prostate_alm.errors import NoInputError, OutputError
 from prostate_alm.studies import Keys, archives, find_studies, read_study
-from prostate_alm.studies.archive_members import Limits
 from prostate_alm.studies.archives import opened
+from prostate_alm.studies.archives.members import Limits
 
 KEYS = Keys(b"a salt for the tests")
 NAME = "MUSTERMANN_ERIKA"

@@ -11,9 +11,10 @@ import dicom_factory
 import numpy as np
 import pytest
 
-from prostate_alm.studies import instances, pixels, scan
+from prostate_alm.studies import pixels
+from prostate_alm.studies.dicom import instances, scan
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.headers import Skipped
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 
 ITEM, NO_LENGTH = b"\xfe\xff\x00\xe0", b"\xff\xff\xff\xff"

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from prostate_alm.studies.bvalues import BValue, BValueError, read_b_value, siemens_sources
-from prostate_alm.studies.csa import LARGEST_BYTES, csa_text
+from prostate_alm.studies.dicom.csa import LARGEST_BYTES, csa_text
 
 NAMES = ["EchoLinePosition", "B_value", "B_matrix", "DiffusionDirectionality", "B_valueX"]
 

@@ -24,11 +24,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from prostate_alm.studies import codestreams
-from prostate_alm.studies.codestreams import prepare_codestreams
+from prostate_alm.studies.dicom import codestreams
+from prostate_alm.studies.dicom.codestreams import prepare_codestreams
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.headers import FormError, Skipped
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 
 SIDE = 64
@@ -263,7 +263,7 @@ def test_damage_never_ends_the_process(tmp_path, image_of):
 import random, sys
 from pathlib import Path
 from prostate_alm.studies.headers import Skipped
-from prostate_alm.studies.instances import read_headers
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 from prostate_alm.studies.geometry import ReadingError
 

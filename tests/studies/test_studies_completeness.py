@@ -9,7 +9,7 @@ import pytest
 from prostate_alm.phantom import write_cohort
 from prostate_alm.studies import Keys, Volume, checks, completeness, default_rules, find_studies, read_study
 from prostate_alm.studies.geometry import Grid
-from prostate_alm.studies.verdicts import Choice
+from prostate_alm.studies.selection.verdicts import Choice
 
 RULES = default_rules()
 

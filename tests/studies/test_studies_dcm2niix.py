@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from dcm2niix_runs import DEBIAN, PINNED, Converted, binaries, convert, reorient, version_of
 
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.geometry import LPS_TO_RAS, ReadingError, build_stack
 from prostate_alm.studies.headers import Header, Skipped
-from prostate_alm.studies.instances import read_headers
-from prostate_alm.studies.kinds import split_parts
-from prostate_alm.studies.rules_file import default_rules
+from prostate_alm.studies.rules import default_rules
+from prostate_alm.studies.selection.kinds import split_parts
 from prostate_alm.studies.volumes import Volume, read_volume
 
 with warnings.catch_warnings():

@@ -15,8 +15,8 @@ from prostate_alm.phantom.protocol import KINDS, Frame, Series, acquire
 from prostate_alm.phantom.scan import Dialect, Scan
 from prostate_alm.phantom.writing import write_series
 from prostate_alm.studies import Keys, StudyReading, find_studies, read_study
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.geometry import LPS_TO_RAS
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, LegacyConvertedEnhancedMRImageStorage
 
 from prostate_alm.studies import Keys, find_studies, read_study
-from prostate_alm.studies.enhanced import flatten
+from prostate_alm.studies.dicom.enhanced import flatten
+from prostate_alm.studies.dicom.instances import MAX_FRAMES, read_headers
 from prostate_alm.studies.geometry import build_stack, plane_of
 from prostate_alm.studies.headers import Header, Skipped
-from prostate_alm.studies.instances import MAX_FRAMES, read_headers
 from prostate_alm.studies.volumes import read_volume
 
 KEYS = Keys(b"a salt for the tests")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from prostate_alm.studies import Keys, default_rules, find_studies, read_study
-from prostate_alm.studies.rules_file import load_rules, loosened
+from prostate_alm.studies.rules import load_rules, loosened
 
 KEYS = Keys(b"a salt for the tests")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prostate_alm.studies.geometry import ReadingError
 from prostate_alm.studies.harmonise import fit, foreground_of, harmonise
-from prostate_alm.studies.rules_file import default_rules
+from prostate_alm.studies.rules import default_rules
 
 LIMITS = default_rules().checks
 

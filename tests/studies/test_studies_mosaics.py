@@ -15,9 +15,9 @@ from pydicom.sequence import Sequence
 from prostate_alm.phantom import DIALECTS
 from prostate_alm.phantom.csa import Element, encode_csa
 from prostate_alm.studies import Keys, find_studies, read_study
+from prostate_alm.studies.dicom.instances import read_headers
 from prostate_alm.studies.geometry import LPS_TO_RAS, build_stack
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.instances import read_headers
 from prostate_alm.studies.pixels import PixelReader
 from prostate_alm.studies.volumes import read_volume
 

@@ -4,7 +4,7 @@ import warnings
 import pytest
 from pydicom.uid import UID
 
-from prostate_alm.studies.quiet import quiet
+from prostate_alm.studies.dicom.quiet import quiet
 
 
 def test_pydicom_says_nothing_and_says_it_again_afterwards(caplog):

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from prostate_alm.errors import UsageError
-from prostate_alm.studies import rules_file
-from prostate_alm.studies.rules import FileMatch, FileRule, Rules, SeriesRule
-from prostate_alm.studies.rules_file import load_rules
+from prostate_alm.studies.rules import FileMatch, FileRule, Rules, SeriesRule, load_rules
+from prostate_alm.studies.rules import file as rules_file
 from prostate_alm.studies.words import words_of
 
 DEFAULTS = load_rules(None)
@@ -524,7 +523,7 @@ def test_a_fingerprint_does_not_care_for_layout(site):
 
 
 def test_a_fingerprint_is_the_same_in_another_process():
-    code = "from prostate_alm.studies.rules_file import load_rules; print(load_rules(None).fingerprint)"
+    code = "from prostate_alm.studies.rules import load_rules; print(load_rules(None).fingerprint)"
     assert _run(code, PYTHONHASHSEED="7") == DEFAULTS.fingerprint
 
 

@@ -24,10 +24,10 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
-from prostate_alm.studies import scan
+from prostate_alm.studies.dicom import scan
+from prostate_alm.studies.dicom.instances import read_headers
+from prostate_alm.studies.dicom.scan import DeflatedError, read_elements
 from prostate_alm.studies.headers import Skipped
-from prostate_alm.studies.instances import read_headers
-from prostate_alm.studies.scan import DeflatedError, read_elements
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # odd files are the point here
 CREATOR, CSA, SCALE, SIEMENS_B = 0x00290010, 0x00291010, 0x2005100E, 0x0019100C

@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from prostate_alm.studies import Keys, Rules, StudyReading, default_rules, find_studies, load_rules, read_study
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.kinds import Role, split_parts
 from prostate_alm.studies.rules import DwiRules, GeometryRules, T2Rules
 from prostate_alm.studies.selection import select
+from prostate_alm.studies.selection.kinds import Role, split_parts
 
 KEYS = Keys(b"a salt for the tests")
 Reader = Callable[..., StudyReading]

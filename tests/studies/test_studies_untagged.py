@@ -7,8 +7,8 @@ import pytest
 
 from prostate_alm.studies import Keys, find_studies, read_study
 from prostate_alm.studies.bvalues import BValue
+from prostate_alm.studies.bvalues.untagged import SOURCE, VENDORS, with_untagged_b0
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.untagged import SOURCE, VENDORS, with_untagged_b0
 
 KEYS = Keys(b"a salt for the tests")
 

@@ -13,8 +13,7 @@ from prostate_alm.errors import NoInputError
 from prostate_alm.prepare import match_labels
 from prostate_alm.studies import Keys, find_studies, read_study
 from prostate_alm.studies.geometry import build_stack
-from prostate_alm.studies.rules import FileRule
-from prostate_alm.studies.rules_file import load_rules
+from prostate_alm.studies.rules import FileRule, load_rules
 from prostate_alm.studies.volume_files import BESIDE_DICOM
 from prostate_alm.studies.volumes import read_volume
 
@@ -96,9 +95,7 @@ def test_one_file_per_b_value_is_one_series(tmp_path):
         for seed, b in enumerate((100, 600, 1000)):
             make(tmp_path / f"{case}_b{b}.mha", seed=seed)
     series = {study.uid: {image.series_uid for image in study.files} for study in find_studies(tmp_path)}
-    assert series == {
-        f"files:{tmp_path}/{case}": {f"files:./{case}/*_b{{b}}"} for case in ("one", "two")
-    }
+    assert series == {f"files:{tmp_path}/{case}": {f"files:./{case}/*_b{{b}}"} for case in ("one", "two")}
     images = [image for image in find_studies(tmp_path)[0].files if image.b_value.nominal == 600]
     assert np.array_equal(read_volume(build_stack(images)).voxels, voxels_of(seed=1))
 

@@ -271,7 +271,7 @@ class Rules(_Section):
         series: the first rule that fits a series decides.
 
     Example:
-        >>> from prostate_alm.studies.rules_file import load_rules
+        >>> from prostate_alm.studies.rules.file import load_rules
         >>> load_rules(None).t2.echo_time_ms
         (60.0, 250.0)
     """
@@ -296,7 +296,7 @@ class Rules(_Section):
         """SHA-256 of the content, as 64 hex digits: equal for equal rules, however their file is laid out.
 
         Example:
-            >>> from prostate_alm.studies.rules_file import load_rules
+            >>> from prostate_alm.studies.rules.file import load_rules
             >>> len(load_rules(None).fingerprint)
             64
         """

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from prostate_alm.errors import NoInputError, OutputError, UserError
-from prostate_alm.studies.archive_members import LIMITS, UNPACK, BreachError, Budget, Limits, plan, too_many
+from prostate_alm.studies.archives.members import LIMITS, UNPACK, BreachError, Budget, Limits, plan, too_many
 
 _CHUNK = 1 << 20
 _LARGEST_DIRECTORY = 32 << 20

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from prostate_alm.errors import UsageError
-from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.rules.model import Rules
 
 MAX_BYTES = 1 << 20
 """Largest rules file that is read."""
@@ -69,7 +69,7 @@ def load_rules(path: Path | None) -> Rules:
 
 @cache
 def _default_data() -> Mapping[str, Any]:
-    return _Document(files("prostate_alm.studies").joinpath("default_rules.yaml").read_text("utf-8")).data
+    return _Document(files("prostate_alm.studies.rules").joinpath("default_rules.yaml").read_text("utf-8")).data
 
 
 @cache

@@ -90,7 +90,7 @@ def name_of(path: Path, rules: Rules) -> Name:
         rules: the site's rules.
 
     Example:
-        >>> from prostate_alm.studies.rules_file import load_rules
+        >>> from prostate_alm.studies.rules import load_rules
         >>> name = name_of(Path("10000_1000000_b800.mha"), load_rules(None))
         >>> name.prefix, name.b, name.rule.use_as
         ('10000_1000000', 800, 'dwi')

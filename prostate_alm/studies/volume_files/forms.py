@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prostate_alm.studies.dicom.instances import MAX_BYTES
 from prostate_alm.studies.geometry import LPS_TO_RAS
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.instances import MAX_BYTES
 
 _AS_WRITTEN = ("PIR", "LIP", "LPS")
 """Where column index, row index and slice run, for slices across the patient's x, y and z."""

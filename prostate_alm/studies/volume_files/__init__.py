@@ -13,15 +13,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from prostate_alm.studies import volume_nifti
-from prostate_alm.studies.binning import BValue, BValueError
+from prostate_alm.studies.bvalues.binning import BValue, BValueError
+from prostate_alm.studies.dicom.instances import MAX_FRAMES
 from prostate_alm.studies.headers import FormError, Header, Skipped
-from prostate_alm.studies.instances import MAX_FRAMES
 from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.volume_forms import Form, NotReadError, Scan, as_scanned
-from prostate_alm.studies.volume_itk import METAIMAGE, NRRD
-from prostate_alm.studies.volume_names import Name, name_of, prefix_in
-from prostate_alm.studies.volume_sidecars import Sidecar, read_b_values, read_sidecar
+from prostate_alm.studies.volume_files import nifti as volume_nifti
+from prostate_alm.studies.volume_files.forms import Form, NotReadError, Scan, as_scanned
+from prostate_alm.studies.volume_files.itk import METAIMAGE, NRRD
+from prostate_alm.studies.volume_files.names import Name, name_of, prefix_in
+from prostate_alm.studies.volume_files.sidecars import Sidecar, read_b_values, read_sidecar
 
 FILES = "files:"
 """What the uid of a study begins with that no file names: then its folder relative to the root, and its prefix."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from prostate_alm.studies.bsets import same_times
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
-from prostate_alm.studies.diffusion import choose_dwi
 from prostate_alm.studies.geometry import ReadingError, build_stack, where
-from prostate_alm.studies.kinds import Part, Role
 from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.t2 import choose_t2
-from prostate_alm.studies.verdicts import Selection, Verdict, prefers
+from prostate_alm.studies.selection.bsets import same_times
+from prostate_alm.studies.selection.diffusion import choose_dwi
+from prostate_alm.studies.selection.kinds import Part, Role
+from prostate_alm.studies.selection.t2 import choose_t2
+from prostate_alm.studies.selection.verdicts import Selection, Verdict, prefers
 
 
 def select(parts: Sequence[Part], rules: Rules) -> Selection:

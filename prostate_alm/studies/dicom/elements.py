@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from prostate_alm.studies.binning import BValue, BValueError
+from prostate_alm.studies.bvalues.binning import BValue, BValueError
 
 MANUFACTURER = BaseTag(0x00080070)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.studies.binning import BValue, BValueError, contradiction
+from prostate_alm.studies.bvalues.binning import BValue, BValueError, contradiction
+from prostate_alm.studies.dicom.mosaics import MOSAIC
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.mosaics import MOSAIC
-from prostate_alm.studies.volume_names import stem_of
+from prostate_alm.studies.volume_files.names import stem_of
 from prostate_alm.studies.words import safe_modality, safe_model, safe_vendor
 
 BVAL, NAME = ".bval", "file name"

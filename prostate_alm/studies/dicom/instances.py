@@ -14,11 +14,12 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import UID, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 
-from prostate_alm.studies import bvalues, enhanced, mosaics
+from prostate_alm.studies import bvalues
 from prostate_alm.studies.bvalues import BValue, BValueError
+from prostate_alm.studies.dicom import enhanced, mosaics
+from prostate_alm.studies.dicom.quiet import quiet
+from prostate_alm.studies.dicom.scan import DeflatedError, parse, read_elements
 from prostate_alm.studies.headers import FormError, Header, Skipped
-from prostate_alm.studies.quiet import quiet
-from prostate_alm.studies.scan import DeflatedError, parse, read_elements
 from prostate_alm.studies.strays import named_otherwise
 from prostate_alm.studies.words import safe_modality, safe_model, safe_vendor
 

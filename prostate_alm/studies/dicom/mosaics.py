@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.values import convert_SQ
 
-from prostate_alm.studies.csa import csa_texts
+from prostate_alm.studies.dicom.csa import csa_texts
 from prostate_alm.studies.geometry import COSINE_TOLERANCE
 from prostate_alm.studies.headers import Header
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from prostate_alm.studies.bvalues.untagged import with_untagged_b0
+from prostate_alm.studies.dicom.mosaics import MOSAIC
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.mosaics import MOSAIC
 from prostate_alm.studies.rules import Rules, SeriesRule
-from prostate_alm.studies.untagged import with_untagged_b0
 from prostate_alm.studies.words import words_of
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
-from prostate_alm.studies.kinds import Part, is_trace
-from prostate_alm.studies.verdicts import Choice, names
+from prostate_alm.studies.selection.kinds import Part, is_trace
+from prostate_alm.studies.selection.verdicts import Choice, names
 
 
 @dataclass

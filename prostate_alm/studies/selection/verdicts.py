@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from prostate_alm.studies.geometry import Grid, ReadingError, Stack, build_stack
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.kinds import Part, Role
 from prostate_alm.studies.rules import Rules
+from prostate_alm.studies.selection.kinds import Part, Role
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.volume_forms import Form, NotReadError
+from prostate_alm.studies.volume_files.forms import Form, NotReadError
 
 _GZIP = b"\x1f\x8b"
 _MAX_OFFSET = 1 << 24

@@ -5,9 +5,9 @@ import re
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from prostate_alm.studies.binning import BValue, BValueError
-from prostate_alm.studies.csa import csa_text
-from prostate_alm.studies.elements import (
+from prostate_alm.studies.bvalues.binning import BValue, BValueError
+from prostate_alm.studies.dicom.csa import csa_text
+from prostate_alm.studies.dicom.elements import (
     decimal_of,
     element_of,
     label,

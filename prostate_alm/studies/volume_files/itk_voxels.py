@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from prostate_alm.studies.dicom.instances import MAX_BYTES
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.instances import MAX_BYTES
 
 _LONGEST_HEADER = 1 << 16
 _CHUNK = 1 << 20

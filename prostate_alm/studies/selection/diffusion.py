@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from prostate_alm.studies.bsets import BSet, b_list, complete, same_times, sets_of
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES, BValue
 from prostate_alm.studies.geometry import ReadingError, plane_of, where
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.kinds import Part, Role, is_trace
 from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, prefers, tall_enough
+from prostate_alm.studies.selection.bsets import BSet, b_list, complete, same_times, sets_of
+from prostate_alm.studies.selection.kinds import Part, Role, is_trace
+from prostate_alm.studies.selection.verdicts import Choice, Selection, Verdict, names, prefers, tall_enough
 
 
 def choose_dwi(parts: Sequence[Part], selection: Selection, rules: Rules) -> None:

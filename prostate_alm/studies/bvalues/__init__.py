@@ -8,7 +8,7 @@ from itertools import combinations
 
 from pydicom.dataset import Dataset
 
-from prostate_alm.studies.binning import (
+from prostate_alm.studies.bvalues.binning import (
     CANONICAL_B_VALUES,
     NOMINAL_B_VALUES,
     BValue,
@@ -16,9 +16,9 @@ from prostate_alm.studies.binning import (
     contradiction,
     nominal_b_value,
 )
-from prostate_alm.studies.elements import decimal_of, element_of
-from prostate_alm.studies.siemens_bvalues import siemens_csa, siemens_name, siemens_tag
-from prostate_alm.studies.vendor_bvalues import FRAMES, SOURCES, TAGS, standard
+from prostate_alm.studies.bvalues.siemens import siemens_csa, siemens_name, siemens_tag
+from prostate_alm.studies.bvalues.vendors import FRAMES, SOURCES, TAGS, standard
+from prostate_alm.studies.dicom.elements import decimal_of, element_of
 
 __all__ = [
     "CANONICAL_B_VALUES",

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from prostate_alm.studies.dicom.instances import MAX_BYTES
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.instances import MAX_BYTES
-from prostate_alm.studies.itk_voxels import Stored, locate
+from prostate_alm.studies.volume_files.itk_voxels import Stored, locate
 
 _LONGEST, _LONGEST_LINE = 1 << 16, 400
 _NO_PLACE = "it does not say how it lies in the patient"

@@ -12,8 +12,8 @@ from zlib import crc32
 import numpy as np
 
 from prostate_alm.studies.headers import FormError
-from prostate_alm.studies.itk_headers import Stored, check_metaimage, check_nrrd
-from prostate_alm.studies.volume_forms import Form, NotReadError
+from prostate_alm.studies.volume_files.forms import Form, NotReadError
+from prostate_alm.studies.volume_files.itk_headers import Stored, check_metaimage, check_nrrd
 
 
 class ItkFormat:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from prostate_alm.studies.binning import BValue, BValueError, contradiction
-from prostate_alm.studies.elements import (
+from prostate_alm.studies.bvalues.binning import BValue, BValueError, contradiction
+from prostate_alm.studies.bvalues.siemens import CSA, SEQUENCE_NAME, SIEMENS, siemens, siemens_name
+from prostate_alm.studies.dicom.elements import (
     MANUFACTURER,
     decimal_of,
     element_of,
@@ -23,7 +24,6 @@ from prostate_alm.studies.elements import (
     stated,
     text_of,
 )
-from prostate_alm.studies.siemens_bvalues import CSA, SEQUENCE_NAME, SIEMENS, siemens, siemens_name
 
 STANDARD = BaseTag(0x00189087)
 FRAMES = BaseTag(0x00280008)

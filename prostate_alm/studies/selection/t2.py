@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from prostate_alm.studies.geometry import ReadingError, Stack, plane_of, where
 from prostate_alm.studies.headers import Header
-from prostate_alm.studies.kinds import Part, Role
 from prostate_alm.studies.rules import Rules
-from prostate_alm.studies.verdicts import Choice, Selection, Verdict, names, prefers, tall_enough
+from prostate_alm.studies.selection.kinds import Part, Role
+from prostate_alm.studies.selection.verdicts import Choice, Selection, Verdict, names, prefers, tall_enough
 
 _DIFFUSION_SEQUENCE = re.compile(r"^\*?ep|_b\d", re.IGNORECASE)
 

@@ -1,0 +1,1 @@
+"""DICOM files -> images: headers of slices, frames and tiles."""
