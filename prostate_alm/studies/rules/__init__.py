@@ -1,6 +1,6 @@
 """What a site can change: which series and files are used, and the limits of the checks."""
 
-from prostate_alm.studies.rules.file import default_rules, load_rules
+from prostate_alm.studies.rules.file import default_rules, load_rules, loosened
 from prostate_alm.studies.rules.model import (
     CheckRules,
     DwiRules,
@@ -23,4 +23,5 @@ __all__ = [
     "T2Rules",
     "default_rules",
     "load_rules",
+    "loosened",
 ]
