@@ -17,6 +17,7 @@ from prostate_alm.cohort import MANIFEST, Case, Cohort, LabelRow, read_label_row
 from prostate_alm.errors import NoInputError, UsageError, UserError
 from prostate_alm.files import lock_folder, output_folder, write_csv
 from prostate_alm.studies import (
+    DIED,
     FILES,
     QUALITY_COLUMNS,
     Keys,
@@ -24,6 +25,7 @@ from prostate_alm.studies import (
     StudyFiles,
     StudyTask,
     default_rules,
+    is_risky,
     open_studies,
     store_study,
 )
@@ -154,7 +156,8 @@ def read_all(
     """The record of every study, by its uid; what goes wrong with one study stays in its record."""
     records: dict[str, dict[str, Any]] = {}
     count = min(processes or os.cpu_count() or 1, len(tasks))
-    outcomes = map(_alone, tasks) if count <= 1 else _in_processes(tasks, count)
+    here = count <= 1 and not any(is_risky(task.study) for task in tasks)
+    outcomes = map(_alone, tasks) if here else _in_processes(tasks, max(count, 1))
     for uid, record in outcomes:
         records[uid] = record
         if progress is not None:
@@ -197,7 +200,7 @@ def _in_processes(tasks: Sequence[StudyTask], count: int) -> Iterator[tuple[str,
                 (future,) = _submit(pool, [task])
                 yield task.study.uid, _outcome(task, future.result)
             except BrokenProcessPool:
-                yield task.study.uid, unread(task.keys, task.study, "the process that read it died")
+                yield task.study.uid, unread(task.keys, task.study, DIED)
 
 
 def _submit(

@@ -48,13 +48,13 @@ def inspect(study: Study, as_json: AsJson = False, harmonise: Harmonise = False,
 
     Example: prostate-alm inspect incoming/study42 --json
     """
-    from prostate_alm.studies import Keys, load_rules, open_studies, read_study
+    from prostate_alm.studies import Keys, load_rules, open_studies, read_isolated
 
     keys, site = Keys.of_site(), load_rules(rules)
     with open_studies(study, site) as studies:
         for found in studies:
             _name_skipped(found)
-            reading = read_study(found, keys=keys, harmonise=harmonise, rules=site)
+            reading = read_isolated(found, keys=keys, harmonise=harmonise, rules=site)
             if as_json:
                 console.result(json.dumps(reading.as_json(), allow_nan=False))
             else:

@@ -6,6 +6,7 @@ study with a problem is never decided on.
 
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.index import UNREADABLE, StudyFiles, find_studies, open_studies
+from prostate_alm.studies.isolated import DIED, is_risky, read_isolated
 from prostate_alm.studies.keys import Keys
 from prostate_alm.studies.quality import COLUMNS as QUALITY_COLUMNS
 from prostate_alm.studies.reading import REQUIRED, SeriesReport, StudyReading, read_study
@@ -18,6 +19,7 @@ from prostate_alm.studies.volumes import Volume
 
 __all__ = [
     "CANONICAL_B_VALUES",
+    "DIED",
     "FILES",
     "QUALITY_COLUMNS",
     "REQUIRED",
@@ -32,9 +34,11 @@ __all__ = [
     "companions_of",
     "default_rules",
     "find_studies",
+    "is_risky",
     "is_volume_file",
     "load_rules",
     "open_studies",
+    "read_isolated",
     "read_study",
     "store_study",
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from prostate_alm.studies.dicom.codestreams import prepare_codestreams
 from prostate_alm.studies.dicom.quiet import quiet
@@ -22,6 +22,9 @@ _KEYWORDS = (
 )  # fmt: skip
 _MOST_HELD_BYTES = 1 << 28
 _TAGS = [tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS]
+
+
+_NATIVE = frozenset(("", ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian))
 
 
 class PixelReader:
@@ -67,12 +70,29 @@ class PixelReader:
         return planes
 
 
+def needs_native_decoder(image: Header) -> bool:
+    """True for what is decoded by native code: compressed DICOM, MetaImage and NRRD."""
+    if is_volume_file(image.path):
+        return not image.path.name.lower().endswith((".nii", ".nii.gz"))
+    return image.transfer_syntax not in _NATIVE
+
+
 def _padding(stored: np.ndarray, ends: tuple[int, int] | None) -> np.ndarray | None:
     """Where the stored values stand for no image."""
     if ends is None or stored.dtype.kind not in "iu":
         return None
     low, high = sorted(np.array(ends, np.uint16).astype(np.int16 if stored.dtype.kind == "i" else np.uint16).tolist())
     return (stored >= low) & (stored <= high)
+
+
+def _check_length(dataset: pydicom.Dataset, image: Header) -> None:
+    """Uncompressed grey pixels must fill their matrix exactly: else rows are sheared (PS3.5 8.1.1)."""
+    if image.transfer_syntax not in _NATIVE or dataset.get("SamplesPerPixel") != 1 or "PixelData" not in dataset:
+        return
+    bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames") or 1) * dataset.BitsAllocated
+    expected, found = -(-bits // 8), len(dataset.PixelData)
+    if found not in (expected, expected + expected % 2):
+        raise FormError(f"{found} bytes of pixel data instead of {expected}")
 
 
 def _decode_volume(image: Header) -> np.ndarray:
@@ -89,9 +109,12 @@ def _decode_dicom(image: Header) -> np.ndarray:
     try:
         with quiet(), BoundedFile(image.path) as file:
             dataset = pydicom.dcmread(file, force=True, specific_tags=_TAGS)
+            _check_length(dataset, image)
             prepare_codestreams(dataset)
             stored = dataset.pixel_array
-    except Exception as error:  # decoders raise many kinds
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # decoders raise many kinds; a panic of one in Rust is no Exception
         with quiet():
             syntax = UID(image.transfer_syntax)
             syntax_name = syntax.name if syntax.is_transfer_syntax else "unknown"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prostate_alm import __version__
 from prostate_alm.errors import IntegrityError
-from prostate_alm.studies import Rules, default_rules, read_study
+from prostate_alm.studies import Rules, default_rules, read_isolated
 from prostate_alm.transforms import image_features
 from prostate_alm.triage.decision import SERIES, Decision, plain
 from prostate_alm.triage.identity import place_key, settings_key
@@ -122,7 +122,7 @@ class Judge:
 
     def _look(self, study: "StudyFiles", findings: Findings) -> None:
         with findings.timed("read"):
-            reading = read_study(study, keys=self.keys, harmonise=self.harmonise, rules=self.rules)
+            reading = read_isolated(study, keys=self.keys, harmonise=self.harmonise, rules=self.rules)
         secrets = identifiers(study)
         findings.reasons += [scrub(problem, secrets) for problem in reading.problems]
         findings.harmonised = reading.harmonised

@@ -16,7 +16,7 @@ from fuzzing.pool import Patience, Pool
 from fuzzing.prints import read
 from fuzzing.sources import phantom_sources, real_sources, small_sources
 
-from prostate_alm.studies import completeness, geometry, index, pixels, reading
+from prostate_alm.studies import index, pixels, reading
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # spoilt files are the point here
 QUICK = 150
@@ -107,11 +107,6 @@ def found_with(work, monkeypatch, kinds, count, plant):
     return Counter(worker.run(seed, work, sources, baselines).outcome for seed in seeds)
 
 
-def no_gaps(monkeypatch):
-    monkeypatch.setattr(geometry, "_check_steps", lambda *_: None)
-    monkeypatch.setattr(completeness, "check_numbers", lambda *_: [])
-
-
 def images_upside_down(monkeypatch):
     whole = pixels.PixelReader.read
 
@@ -143,7 +138,6 @@ def a_reader_without_memory(monkeypatch):
 @pytest.mark.parametrize(
     ("kinds", "plant", "outcome"),
     [
-        ({"drop_slices"}, no_gaps, verdict.CHANGED),
         ({"rename_everything"}, images_upside_down, verdict.CHANGED),
         ({"rename_everything"}, a_reader_that_raises, verdict.UNEXPECTED),
         ({"rename_everything"}, an_index_that_raises, verdict.CRASH),

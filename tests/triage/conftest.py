@@ -113,7 +113,7 @@ STATED = ("patient_name", "birth_date")
 def rooms(monkeypatch):
     """The rooms below, replaced."""
     monkeypatch.setattr(inputs, "open_studies", fake_open)
-    monkeypatch.setattr(judge, "read_study", fake_read)
+    monkeypatch.setattr(judge, "read_isolated", fake_read)
     monkeypatch.setattr(privacy, "_stated", lambda path: [json.loads(path.read_text())[name] for name in STATED])
     monkeypatch.setattr(judge, "image_features", lambda image: {"t2w_p50": image.get("feature", 0.5)})
 

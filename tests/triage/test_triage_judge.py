@@ -63,14 +63,14 @@ def test_whatever_is_wrong_the_study_is_undecided_and_says_why(run, studies, con
 def test_a_reading_that_is_not_ready_without_saying_why_is_undecided(run, studies, monkeypatch):
     from prostate_alm.triage import judge
 
-    read = judge.read_study
+    read = judge.read_isolated
 
     def unready(*arguments, **options):
         reading = read(*arguments, **options)
         reading.ready = False
         return reading
 
-    monkeypatch.setattr(judge, "read_study", unready)
+    monkeypatch.setattr(judge, "read_isolated", unready)
     assert run(studies("a"))["reasons"] == ["the study is not ready"]
 
 

@@ -79,6 +79,8 @@ def prepare_codestreams(dataset: Dataset) -> None:
     except struct.error:
         raise FormError("a compressed frame that ends within its header") from None
     if decoder == _GDCM:
+        if bits == 8 and dataset.BitsStored != bits:  # GDCM ends the process
+            raise FormError(f"{dataset.BitsStored} bits stored of {bits}")
         dataset.PixelData = encapsulate(frames)
         for keyword in _OFFSETS:
             dataset.pop(keyword, None)
