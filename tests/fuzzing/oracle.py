@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
 
 from prostate_alm.studies import bvalues
 from prostate_alm.studies.dicom import instances
@@ -140,10 +140,17 @@ def _count(leaves: Mapping[tuple[int, ...], Any]) -> int:
 
 
 def _leaves(path: Path) -> dict[tuple[int, ...], Any]:
-    """Path of tags and item numbers -> (VR, value) of every element that is no sequence."""
+    """Path of tags and item numbers -> (VR, value) of every element up to the pixel data that is no sequence."""
+    whole = False
+
+    def beyond_the_pixels(tag: int, *_: object) -> bool:
+        nonlocal whole
+        after, whole = whole, tag == 0x7FE00010
+        return after
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()), force=True)
+        dataset = read_partial(io.BytesIO(path.read_bytes()), beyond_the_pixels, force=True)
         return dict(_walk(dataset.file_meta, ())) | dict(_walk(dataset, ()))
 
 

@@ -52,10 +52,10 @@ def judge(before: Reading, after: Reading, allowed: Allowance) -> tuple[Verdict,
 
 
 def _lost(known: dict[str, StudyPrint], after: Reading, allowed: Allowance) -> list[Verdict]:
-    """A study that is there no more must have left a reason somewhere, unless all its files were taken away."""
+    """A study that is there no more must have left a reason, or be there under another name, or all its files gone."""
     found = {study.key for study in after.studies}
     said = {word for study in known.values() for word in (*study.problems, *study.said)}
-    if any({*study.problems, *study.said} - said for study in after.studies):
+    if found - known.keys() or any({*study.problems, *study.said} - said for study in after.studies):
         return []
     lost = [study for key, study in known.items() if key not in found and study.files - allowed.gone]
     return [Verdict(LOST, "a study vanished without a reason")] * len(lost)

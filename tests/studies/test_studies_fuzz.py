@@ -179,7 +179,7 @@ def test_escapes_and_leftovers_are_found(work, monkeypatch):
         (Allowance(), {"problems": ("an unexpected TypeError",), "ready": False}, verdict.UNEXPECTED),
         (Allowance(), {"problems": ("cannot be decoded (_ArrayMemoryError)",), "ready": False}, verdict.MEMORY),
         (Allowance(), {"volumes": {}}, verdict.CHANGED),
-        (Allowance(), {"key": "another"}, verdict.LOST),
+        (Allowance(), {"key": "another"}, verdict.SAME),
         (Allowance(), {"key": "another", "problems": ("lost",), "ready": False}, verdict.REASON),
     ],
 )
@@ -188,6 +188,15 @@ def test_the_verdict(work, allowed, mutated, outcome):
     before = read(source.folder, False)
     after = replace(before, studies=(replace(before.studies[0], **mutated),))
     assert verdict.judge(before, after, allowed)[0].outcome == outcome
+
+
+def test_a_study_that_vanishes(work):
+    before = read(next(small_sources(work)).folder, False)
+    two = replace(before, studies=(*before.studies, replace(before.studies[0], key="another")))
+    assert verdict.judge(two, before, Allowance())[0].outcome == verdict.LOST
+    assert verdict.judge(two, before, Allowance(gone=before.studies[0].files))[0].outcome == verdict.SAME
+    said = replace(before, studies=(replace(before.studies[0], said=frozenset({"skipped: damaged"})),))
+    assert verdict.judge(two, said, Allowance())[0].outcome == verdict.SAME
 
 
 def test_what_may_differ_and_by_how_much(work):
