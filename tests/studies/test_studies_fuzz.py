@@ -19,8 +19,8 @@ from fuzzing.sources import phantom_sources, real_sources, small_sources
 from prostate_alm.studies import index, pixels, reading
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # spoilt files are the point here
-QUICK = 150
-SLOW = int(os.environ.get("PROSTATE_ALM_MUTATIONS", "500"))
+QUICK = 60
+SLOW = int(os.environ.get("PROSTATE_ALM_MUTATIONS", "150"))
 JOBS = 2
 
 
