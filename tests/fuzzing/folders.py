@@ -78,7 +78,8 @@ def files_of_another_study(case: Case) -> None:
     other = case.random.choice(case.others)
     files = sorted(path for path in other.rglob("*") if path.is_file())
     place = case.image().parent
-    for path in case.random.sample(files, case.random.choice((1, min(5, len(files))))):
+    few = max(1, min(5, len(files) // 4))  # more could be a complete study of their own
+    for path in case.random.sample(files, case.random.choice((1, few))):
         os.link(path, place / f"stranger-{case.random.randrange(10**9)}{path.suffix}")
     case.note = other.name
 
