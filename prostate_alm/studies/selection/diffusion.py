@@ -1,5 +1,6 @@
 """Which diffusion images are used: one set with one echo time, one repetition time and one grid."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -71,7 +72,7 @@ def _per_b_value(part: Part, min_slices: int) -> tuple[list[Choice], list[str]]:
         except ReadingError as error:
             defects[str(error)].append(b)
             continue
-        mean = sum(value.value for _, value in used) / len(used)
+        mean = math.fsum(value.value for _, value in used) / len(used)  # the same in any order
         choices.append(Choice(part, stack, mean, used[0][1].source))
     return choices, [f"{b_list(b_values)}: {error}" for error, b_values in defects.items()]
 
