@@ -53,7 +53,7 @@ def main() -> None:
         start = time.monotonic()
         for outcome in pool.run(seeds):
             outcomes.append(outcome)
-            if outcome.outcome in (*verdict.VIOLATIONS, *options.show) or report.wrongly_negative(outcome):
+            if outcome.outcome in options.show or report.violations([outcome]):
                 print(line(outcome), flush=True)
             if len(outcomes) % 500 == 0:
                 print(f"{len(outcomes)} done, {time.monotonic() - start:.0f} s", flush=True)
@@ -61,7 +61,7 @@ def main() -> None:
         clean(work)
     print(report.table(outcomes))
     print(report.summary(outcomes))
-    wrong = [*report.violations(outcomes), *filter(report.wrongly_negative, outcomes)]
+    wrong = report.violations(outcomes)
     print(f"{len(wrong)} violations in {len(outcomes)} mutations of {len(sources)} studies")
     for outcome in wrong:
         print(line(outcome))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 
@@ -156,19 +156,23 @@ def _leaves(path: Path) -> dict[tuple[int, ...], Any]:
 
 def _walk(dataset: Dataset, above: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
     for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
         place = (*above, int(tag))
-        if isinstance(element, RawDataElement):
-            if element.VR not in ("SQ", None, "UN") or not _is_sequence(dataset, tag):
-                yield place, (element.VR, element.value)
-                continue
-            element = dataset[tag]
-        if element.VR != "SQ":
-            yield place, (element.VR, bytes(element.value) if isinstance(element.value, bytes) else str(element.value))
+        element = _sequence_or_raw(dataset, tag)
+        if element.VR != "SQ" or isinstance(element, RawDataElement):
+            value = element.value
+            yield place, (element.VR, bytes(value) if isinstance(value, bytes) else str(value))
             continue
         for index, item in enumerate(element.value):
             yield from _walk(item, (*place, index))
 
 
-def _is_sequence(dataset: Dataset, tag: Any) -> bool:
-    return dataset[tag].VR == "SQ"
+def _sequence_or_raw(dataset: Dataset, tag: Any) -> DataElement | RawDataElement:
+    """Converted only to look into a sequence; what cannot be converted stays as it is."""
+    element = dataset._dict[tag]  # get_item converts some
+    if isinstance(element, RawDataElement) and element.VR in ("SQ", "UN", None):
+        try:
+            converted = dataset[tag]
+        except Exception:
+            return element
+        return converted if converted.VR == "SQ" else element
+    return element

@@ -11,7 +11,8 @@ from prostate_alm.triage.decision import decide
 
 def violations(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Everything that must not be, in the order of the seeds."""
-    return sorted((one for one in outcomes if one.outcome in VIOLATIONS), key=lambda one: one.seed)
+    wrong = (one for one in outcomes if one.outcome in VIOLATIONS or wrongly_negative(one))
+    return sorted(wrong, key=lambda one: one.seed)
 
 
 def could_be_negative(study: OfStudy) -> bool:

@@ -1,5 +1,6 @@
 """The mutated reading against the unmutated one: the same, a reason, or a violation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,13 +38,16 @@ class OfStudy:
     problems: tuple[str, ...]
 
 
-def judge(before: Reading, after: Reading, allowed: Allowance) -> tuple[Verdict, tuple[OfStudy, ...]]:
-    """The worst that is true, and each study's part in it."""
+def judge(
+    before: Reading, after: Reading, allowed: Allowance, others: Iterable[Reading] = ()
+) -> tuple[Verdict, tuple[OfStudy, ...]]:
+    """The worst that is true, and each study's part in it; a whole study of another source is that study."""
     if not after.studies:
         return Verdict(REASON, after.refusal) if after.refusal else Verdict(SILENT, "no study and no reason"), ()
     known = {study.key: study for study in before.studies}
+    strangers = {study.key: study for other in others for study in other.studies if study.ready}
     studies = tuple(
-        OfStudy(_of_study(known.get(study.key), study, known, allowed), study.complete, study.problems)
+        OfStudy(_of_study((strangers | known).get(study.key), study, known, allowed), study.complete, study.problems)
         for study in after.studies
     )
     verdicts = [*(study.verdict for study in studies), *_lost(known, after, allowed)]
@@ -118,7 +122,7 @@ def _compare_volume(base: VolumePrint, volume: VolumePrint, allowed: Allowance) 
         return f"moved by {moved:.3g} mm"
     if moved and SHORTER not in outcomes:
         outcomes.add(PLACE)
-    if base.b != volume.b:
+    if (base.b is None) != (volume.b is None) or abs((base.b or 0) - (volume.b or 0)) > 1e-6:
         if not allowed.b_value or abs((base.b or 0) - (volume.b or 0)) > max(B_LEAST, B_SHARE * (base.b or 0)):
             if SHORTER not in outcomes:
                 return f"b {volume.b} instead of {base.b}"

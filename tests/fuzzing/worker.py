@@ -87,7 +87,7 @@ def run(seed: int, folder: Path, sources: Sequence[Source], baselines: dict[str,
             reading = read(root, source.harmonise)
             if source.decode:
                 _decode(root)
-        found, studies = verdict.judge(baselines[source.name], reading, allowed)
+        found, studies = verdict.judge(baselines[source.name], reading, allowed, baselines.values())
     except UserError as error:
         found = verdict.Verdict(verdict.REASON, str(error))
     except MemoryError:
