@@ -13,11 +13,15 @@ from prostate_alm.errors import NoInputError
 CHANNELS = ("t2w", "dwi_b100", "dwi_b600", "dwi_b1000")
 """Channel order of the network's one input tensor."""
 
+GRID_TOLERANCE_MM = 1e-3
+"""How far affines of one grid may differ, per element: what single precision in a file's header does to them."""
+
 
 class NormalizeDwid(MapTransform):
     """Divide every b-value by ONE number, a high percentile of the reference b-value.
 
-    No mean is subtracted and no b-value is scaled by itself, so that their ratio, the diffusion, survives.
+    No mean is subtracted and no b-value is scaled by itself, so that their ratio, the diffusion, survives. The b-values
+    lie on one grid, voxel by voxel: whoever puts them together afterwards relies on it.
 
     Args:
         keys: the b-values' keys.
@@ -25,7 +29,8 @@ class NormalizeDwid(MapTransform):
         percentile: in percent.
 
     Raises:
-        ValueError: if the percentile is not positive: the reference holds no signal.
+        ValueError: if the percentile is not positive: the reference holds no signal. If a b-value has another shape or,
+            where MONAI's metadata tell it, another affine than the reference.
 
     Example:
         >>> dwi = {"dwi_b100": torch.full((1, 2, 2, 2), 50.0), "dwi_b1000": torch.full((1, 2, 2, 2), 10.0)}
@@ -46,8 +51,16 @@ class NormalizeDwid(MapTransform):
         if not divisor > 0:
             raise ValueError(f"{self.reference} holds no signal: its {self.percentile} percentile is {divisor:g}")
         for key in self.key_iterator(scaled):
+            if not _on_one_grid(scaled[key], scaled[self.reference]):
+                raise ValueError(f"{key} and {self.reference} lie on different grids")
             scaled[key] = scaled[key] / divisor
         return scaled
+
+
+def _on_one_grid(image: Any, other: Any) -> bool:
+    affines = [getattr(each, "affine", None) for each in (image, other)]
+    told = [torch.as_tensor(affine, dtype=torch.float64) for affine in affines if affine is not None]
+    return image.shape == other.shape and (len(told) < 2 or torch.allclose(*told, rtol=0, atol=GRID_TOLERANCE_MM))
 
 
 def _percentile(image: Tensor, percent: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from prostate_alm.transforms import CHANNELS, NormalizeDwid, image_features
 
@@ -49,6 +50,24 @@ def test_a_missing_b_value_is_refused() -> None:
     del data["dwi_b600"]
     with pytest.raises(KeyError, match="dwi_b600"):
         NormalizeDwid(keys=KEYS)(data)
+
+
+def placed(moved_mm: float) -> dict[Hashable, torch.Tensor]:
+    """b600 moved along x against the others."""
+    images = dwi()
+    for key in KEYS:
+        affine = torch.diag(torch.tensor([2.0, 2.0, 3.0, 1.0], dtype=torch.float64))
+        affine[0, 3] = moved_mm if key == "dwi_b600" else 0.0
+        images[key] = MetaTensor(images[key], affine=affine)
+    return images
+
+
+def test_b_values_on_different_grids_are_refused() -> None:
+    NormalizeDwid(keys=KEYS)(placed(0.0005))  # what single precision does to an affine
+    with pytest.raises(ValueError, match="dwi_b600 and dwi_b100 lie on different grids"):
+        NormalizeDwid(keys=KEYS)(placed(0.01))
+    with pytest.raises(ValueError, match="dwi_b1000 and dwi_b100 lie on different grids"):
+        NormalizeDwid(keys=KEYS)(dwi() | {"dwi_b1000": torch.ones(1, 6, 5, 3)})
 
 
 def image(adc: float) -> torch.Tensor:
