@@ -77,9 +77,10 @@ class Volume:
 
 
 def read_volume(stack: Stack, pixels: PixelReader | None = None) -> Volume:
-    """Decode a stack; several images at one position become their geometric mean.
+    """Decode a stack; several images at one position become their geometric mean, each image once.
 
-    The geometric mean over orthogonal directions is the trace-weighted image: exp(-b (Dxx + Dyy + Dzz) / 3).
+    The geometric mean over orthogonal directions is the trace-weighted image: exp(-b (Dxx + Dyy + Dzz) / 3). An image
+    that was exported twice, under another UID, is known by its voxels and does not weigh double.
 
     Args:
         stack: from `build_stack`.
@@ -91,9 +92,13 @@ def read_volume(stack: Stack, pixels: PixelReader | None = None) -> Volume:
     voxels = np.empty(stack.grid.shape, np.float32, order="F")  # as planes come, and as NIfTI stores them
     pixels = pixels or PixelReader()
     for index, images in enumerate(stack.slices):
-        planes = [pixels.read(image) for image in images]
+        planes = _distinct([pixels.read(image) for image in images])
         voxels[:, :, index] = planes[0].T if len(planes) == 1 else _geometric_mean(np.stack(planes)).T
     return Volume(voxels, stack.grid.affine)
+
+
+def _distinct(planes: list[np.ndarray]) -> list[np.ndarray]:
+    return planes if len(planes) == 1 else list({plane.tobytes(): plane for plane in planes}.values())
 
 
 def _geometric_mean(planes: np.ndarray) -> np.ndarray:

@@ -139,6 +139,20 @@ def test_a_landmark_in_millimetres_survives(tmp_path_factory, turn, centre, spac
         assert affine @ [*index, 1] == pytest.approx([-lps[0], -lps[1], lps[2], 1], abs=2e-3)
 
 
+def test_an_image_that_was_exported_twice_does_not_weigh_double(tmp_path):
+    """Of two directions, one stands there a second time under another UID: the mean is that of the two."""
+    one, other = np.full((5, 4, 3), 10.0), np.full((5, 4, 3), 40.0)
+    files = [
+        image
+        for number, voxels in enumerate((one, other, other), start=1)
+        for image in dicom_factory.series("1.2.3", number, "dwi", "ORIGINAL\\PRIMARY", voxels=voxels)
+    ]
+    images = find_studies(dicom_factory.save(files, tmp_path / "dwi"))[0].files
+    assert len(images) == 9
+    volume = read_volume(build_stack(images, repeats=True))
+    assert volume.voxels == pytest.approx(np.full((5, 4, 3), 20.0), rel=1e-6)  # the root of 10 times 40
+
+
 def test_a_volume_survives_its_file(tmp_path):
     affine = np.array([[-0.5, 0, 0.1, 3], [0, -0.5, 0, 2], [0.02, 0, 3, 1], [0, 0, 0, 1.0]])
     volume = Volume(np.arange(60, dtype=np.float32).reshape(5, 4, 3), affine)
