@@ -8,15 +8,22 @@ from typing import Any
 
 import torch
 from monai.bundle.config_parser import ConfigParser
-from torch import Tensor
+from torch import Tensor, nn
 
+from prostate_alm.bundle.graph import all_values
 from prostate_alm.bundle.integrity import check_hashes, model_hash
+from prostate_alm.bundle.mistakes import Explainer, network_key, telling_parser
+from prostate_alm.bundle.origins import Origins
+from prostate_alm.bundle.reading import read_config
+from prostate_alm.bundle.static import check_static
 from prostate_alm.bundle.weights import load_weights
 from prostate_alm.bundle.workflow import without_monai_noise
-from prostate_alm.errors import IntegrityError, ModelError, UserError
+from prostate_alm.errors import IntegrityError, ModelError
 from prostate_alm.transforms import preprocess
 
 MAIN_ARM = "alm"
+PARTS = ("network_def", "inferer", "preprocessing")
+"""What is evaluated of `inference.json`."""
 
 
 class Predictor:
@@ -35,21 +42,24 @@ class Predictor:
 
     def __init__(self, folder: Path, weights: Path, device: str = "cpu") -> None:
         self.folder = folder
-        parser = ConfigParser()
+        origins = Origins(folder, ["inference.json"], {})
+        parser = telling_parser(ConfigParser())
         try:
-            parser.read_config(str(folder / "configs" / "inference.json"))
-            parser.read_meta(str(folder / "configs" / "metadata.json"))
+            parser.read_config(read_config(folder / "configs" / "inference.json"))
+            parser.read_meta(read_config(folder / "configs" / "metadata.json"))
             parser["bundle_root"] = str(folder)
             parser["device"] = device
-            network = load_weights(parser.get_parsed_content("network_def"), weights)
+            self._network_key, self._origins = network_key(all_values(parser.config))[0], origins
+            network = self._weighted(parser.get_parsed_content("network_def"), weights)
             self.network = network.to(device).eval()
             self.inferer = parser.get_parsed_content("inferer")
             with without_monai_noise():
                 self.preprocessing = parser.get_parsed_content("preprocessing")
-        except UserError:
+        except ModelError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            mistake = Explainer(parser, origins, PARTS, ModelError).mistake_behind(error)
+            reason = " ".join(str(mistake or error).split())
             raise ModelError(f"bundle {folder.name} cannot be loaded: {reason}") from error
         metadata = parser["_meta_"]
         self.device = device
@@ -60,18 +70,28 @@ class Predictor:
         self.sha256 = model_hash(folder, weights)
         self.required_images: tuple[str, ...] = tuple(parser["preprocessing"]["transforms"][0]["keys"])
 
+    def _weighted(self, network: nn.Module, weights: Path) -> nn.Module:
+        try:
+            return load_weights(network, weights)
+        except ModelError as error:
+            place = self._origins.place(self._network_key)
+            raise ModelError(f"{error} (the network is {place})") from error
+
     @classmethod
-    def load(cls, model: Path | str, device: str = "cpu", arm: str | None = None) -> "Predictor":
-        """Load a bundle folder, or a run folder that holds one, after checking its hashes.
+    def load(
+        cls, model: Path | str, device: str = "cpu", arm: str | None = None, *, trusted: bool = False
+    ) -> "Predictor":
+        """Load a bundle folder, or a run folder that holds one, after checking its hashes and that it is safe to run.
 
         Args:
             model: bundle folder, or a folder with `bundle` in it.
             device: a torch device.
             arm: None is the ensemble that decides (`model.pt`); `other_arms` are kept for comparison.
+            trusted: leave out the static check (not the hashes): a bundle that the caller wrote.
 
         Raises:
-            ModelError: if there is no bundle, or its weights do not fit.
-            IntegrityError: if a file differs from its recorded hash.
+            ModelError: if there is no bundle, or its weights do not fit; names the key and the file.
+            IntegrityError: if a file differs from its recorded hash, or the bundle is not safe to run (`check_static`).
         """
         folder = Path(model)
         if (folder / "bundle" / "configs").is_dir():
@@ -81,7 +101,9 @@ class Predictor:
                 f"{model} is neither a bundle nor a finished run; give a folder made by 'prostate-alm train'"
             )
         check_hashes(folder)
-        main = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8")).get("arm", MAIN_ARM)
+        if not trusted:
+            check_static(folder)
+        main = read_config(folder / "configs" / "metadata.json").get("arm", MAIN_ARM)
         weights = folder / "models" / ("model.pt" if arm in (None, main) else f"model_{arm}.pt")
         if not weights.is_file():
             raise ModelError(f"bundle {folder.name} has no weights models/{weights.name}; train the model first")
@@ -131,6 +153,16 @@ class Predictor:
 
     @torch.inference_mode()
     def logit(self, image: Tensor) -> float:
-        """The ensemble's mean logit of one image (4, H, W, D)."""
-        logits = self.inferer(image.unsqueeze(0).to(self.device), self.network)
+        """The ensemble's mean logit of one image (4, H, W, D).
+
+        Raises:
+            ModelError: if the network does not fit the image.
+        """
+        try:
+            logits = self.inferer(image.unsqueeze(0).to(self.device), self.network)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = f"does not fit an image of shape {tuple(image.shape)}: {' '.join(str(error).split())[:200]}"
+            raise ModelError(f"{self._origins.place(self._network_key)} {reason}") from error
         return float(logits.reshape(()))

@@ -1,6 +1,7 @@
 """Weights are loaded without pickle."""
 
 from pathlib import Path
+from textwrap import shorten
 from typing import TypeVar
 
 import torch
@@ -23,6 +24,9 @@ def load_weights(network: Network, path: Path | str) -> Network:
     except FileNotFoundError as error:
         raise ModelError(f"weights {path} are missing; train the model or name another") from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        told = " ".join(str(error).split()).removeprefix(
+            f"Error(s) in loading state_dict for {type(network).__name__}: "
+        )
+        reason = shorten(told, 240, placeholder=" ...")
         raise ModelError(f"weights {path} do not load into {type(network).__name__}: {reason}") from error
     return network

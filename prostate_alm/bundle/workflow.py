@@ -9,56 +9,49 @@ from typing import Any
 
 from monai.bundle.workflows import ConfigWorkflow
 
-from prostate_alm.errors import UsageError, UserError
+from prostate_alm.bundle.mistakes import STEPS, Explainer, telling_parser
+from prostate_alm.bundle.origins import Origins
+from prostate_alm.bundle.static import check_static
 from prostate_alm.files import output_folder, write_text
 
 NOISY = ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin", "ignite.engine.engine")
 
 
-def run_workflow(folder: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> None:
+def run_workflow(folder: Path, configs: Sequence[str], overrides: Mapping[str, Any], *, trusted: bool = False) -> None:
     """Run configs of a bundle, merged in order, as `python -m monai.bundle run` does.
 
     Args:
         folder: the bundle's folder.
         configs: names under `configs`, without `.json`.
         overrides: config id -> value.
+        trusted: run it without the static check: a bundle that the caller wrote.
 
     Raises:
-        UserError: what the package itself raised, or a value in the configs that a component refused.
+        UserError: what the package itself raised, or a mistake in the configs: names the key and the file.
+        IntegrityError: if the bundle is not safe to run (`check_static`).
     """
+    if not trusted:
+        check_static(folder)
+    origins = Origins(folder, [f"{name}.json" for name in configs], overrides)
     with without_monai_noise():
+        workflow = ConfigWorkflow(
+            config_file=[str(folder / "configs" / f"{name}.json") for name in configs],
+            meta_file=str(folder / "configs" / "metadata.json"),
+            logging_file=False,
+            workflow_type="train",
+            bundle_root=str(folder),
+            **overrides,
+        )
+        telling_parser(workflow.parser)
         try:
-            workflow = ConfigWorkflow(
-                config_file=[str(folder / "configs" / f"{name}.json") for name in configs],
-                meta_file=str(folder / "configs" / "metadata.json"),
-                logging_file=False,
-                workflow_type="train",
-                bundle_root=str(folder),
-                **overrides,
-            )
             workflow.initialize()
             workflow.run()
             workflow.finalize()
         except Exception as error:
-            mistake = user_error_behind(error)
+            mistake = Explainer(workflow.parser, origins, STEPS).mistake_behind(error)
             if mistake is None:
                 raise
             raise mistake from error
-
-
-def user_error_behind(error: BaseException) -> UserError | None:
-    """The mistake among the causes of an error that MONAI's config parser wrapped, if there is one."""
-    chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    for link in chain:
-        if isinstance(link, UserError):
-            return link
-    built = [link for link in chain if str(link).startswith("Failed to instantiate component")]
-    if built and isinstance(chain[-1], ValueError | TypeError):
-        component = str(built[-1]).split("'")[1]
-        return UsageError(f"the bundle's config gives {component} a value that it refuses: {chain[-1]}")
-    return None
 
 
 def write_notice(folder: str, notice: str) -> None:
