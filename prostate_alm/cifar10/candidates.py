@@ -8,14 +8,9 @@ from prostate_alm.cifar10.published import paper_rows
 from prostate_alm.cifar10.trainings import PARAMETERS, Constraint
 from prostate_alm.cohort import parse_class_ratio
 from prostate_alm.errors import UsageError
+from prostate_alm.training.search.grids import Grids
 
-GRIDS: dict[str, tuple[float | Fraction, ...]] = {
-    "margin": (0.1, 0.5, 2.0, 4.0),
-    "gamma": (1.0, 2.0, 4.0, 5.0),
-    "weight": (Fraction(1, 3), Fraction(2, 3), Fraction(1)),  # times the class ratio
-    "beta": (0.99, 0.999, 0.9999),
-}
-PENALTY_AND_GROWTH = ((0.2, 3.0), (0.2, 4.0), (0.3, 2.0), (0.3, 3.0), (0.3, 4.0))
+GRIDS = Grids()
 
 
 class Candidates(Protocol):
@@ -91,18 +86,18 @@ class Searched:
     """
 
     name: str = "search"
-    margins: tuple[float, ...] = (1.0, 1.5, 2.0)
+    margins: tuple[float, ...] = GRIDS.delta
 
     def parameters(self, loss: str, class_ratio: str) -> tuple[float | None, ...]:
         """The grid of the loss's own parameter."""
         if loss not in PARAMETERS:
             return (None,)
         times = Fraction(parse_class_ratio(class_ratio)) if PARAMETERS[loss] == "weight" else 1
-        return tuple(float(value * times) for value in GRIDS[PARAMETERS[loss]])
+        return tuple(float(value * times) for value in GRIDS.values(loss.lower()) if value is not None)
 
     def constraints(self, loss: str, class_ratio: str) -> tuple[Constraint, ...]:  # noqa: ARG002 (one grid for all)
         """The grid of mu(0) and rho, at the first margin."""
-        return tuple(Constraint(penalty, growth, self.margins[0]) for penalty, growth in PENALTY_AND_GROWTH)
+        return tuple(Constraint(penalty, growth, self.margins[0]) for penalty, growth in GRIDS.penalty_and_growth)
 
 
 def _table8(loss: str, class_ratio: str, *, alm: bool) -> dict[str, str]:

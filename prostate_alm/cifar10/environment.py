@@ -16,7 +16,7 @@ from prostate_alm.training import ARMS, quickest_precision
 DECIDING = (
     "alm.py", "networks.py", "losses", "bundle/weights.py", "bundle/workflow.py",
     "training/batches.py", "training/checkpoint.py", "training/data.py", "training/handlers.py",
-    "training/inferer.py", "training/stages.py",
+    "training/inferer.py", "training/sampling.py", "training/stages.py",
     "cifar10/counter.py", "cifar10/data.py", "cifar10/dataset.py", "cifar10/predict.py", "cifar10/protocol.py",
     "cifar10/tensors.py", "cifar10/trainings.py", "cifar10/unpickle.py",
 )  # fmt: skip

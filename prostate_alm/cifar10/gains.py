@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.measures import (
     AVERAGED,
     TITLES,
@@ -23,6 +22,7 @@ from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.errors import UsageError
 from prostate_alm.figures import Figure
 from prostate_alm.metrics import PairedTest, holm, paired_delong, spread
+from prostate_alm.render.grid import Grid
 
 COMPARED = ("alm", "aucm")
 AGAINST = ("base", "continued")

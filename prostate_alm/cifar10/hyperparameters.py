@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.measures import ensembles
 from prostate_alm.cifar10.published import paper_arms, paper_rows
 from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.cohort import parse_class_ratio
+from prostate_alm.render.grid import Grid
+from prostate_alm.training.parameters import CONSTRAINT
 
 CLASSES = (0, 1)
 OWN = ("margin", "gamma", "weight", "beta")
-CONSTRAINT = {"mu": "penalty", "rho": "growth", "delta": "margin"}  # the paper's name -> ours
 REACHED = "highest_mu"  # of the members, at the end of training
 VALIDATED = ("base", "continued", "alm")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from markdown_it import MarkdownIt
 
 from prostate_alm import __version__
-from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.hyperparameters import choice_grid
 from prostate_alm.cifar10.measures import TITLES, written
 from prostate_alm.cifar10.plots import Plots, plots_of
@@ -14,6 +13,7 @@ from prostate_alm.cifar10.protocol import CLASS_RATIOS
 from prostate_alm.cifar10.sets import ResultSet
 from prostate_alm.cifar10.summary import PAPER, Summary, choice_lines
 from prostate_alm.render import environment
+from prostate_alm.render.grid import Grid
 
 _WHO = ("base", "continued", PAPER)  # ours over base, ours over continued, the paper's over base
 

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
@@ -12,30 +11,11 @@ from prostate_alm.cifar10.environment import environment
 from prostate_alm.cifar10.lab import BUNDLE, Lab, train
 from prostate_alm.cifar10.ledger import read_ledger, write_ledger
 from prostate_alm.files import discard_parts, lock_folder, output_folder
-from prostate_alm.training import Engine, Job, Plan, PlanRunner, Tally
+from prostate_alm.training import Conductor, Engine, Job, Plan, Progress
 
 LEDGER_SECONDS = 60.0
 
 Product = TypeVar("Product")
-
-
-@dataclass
-class Progress:
-    """How far a run is.
-
-    Args:
-        total: trainings of all plans.
-        done: of them finished, now or earlier.
-        running: being computed.
-        failed: ended in an error.
-        seconds_left: None until a training of this run is done.
-    """
-
-    total: int = 0
-    done: int = 0
-    running: int = 0
-    failed: int = 0
-    seconds_left: float | None = None
 
 
 class Run:
@@ -63,8 +43,6 @@ class Run:
         self.out = output_folder(out).resolve()
         self.watch = watch
         self.said = said
-        self.progress = Progress()
-        self._started = 0.0
 
     def carry_out(
         self,
@@ -93,50 +71,31 @@ class Run:
         with lock_folder(self.out):
             discard_parts(self.out)
             lab = self._lab()
-            keeper = _Keeper(lab, names, self.said)
-            self._started = time.monotonic()
-            runner = PlanRunner(
-                plans(lab),
-                engine,
-                watch=lambda tally: self._watch(tally, len(lab.seen), trainings),
+            keeper = _Keeper(lab, self.said)
+            conductor: Conductor[Product] = Conductor(
+                names,
+                trainings,
+                lambda: len(lab.seen),
                 arrived=keeper.arrived,
-                finished=keeper.finished,
-                failed=keeper.failed,
-                stopping=self._stopping,
+                watch=self.watch,
+                said=self.said,
             )
             try:
-                errors = runner.run().errors
+                return conductor.run(plans(lab), engine)
             finally:
                 keeper.close()
-        if errors:
-            raise errors[min(errors)]
-        return [keeper.products[number] for number in range(len(names))]
 
     def _lab(self) -> Lab:
         ledger, digest = read_ledger(self.out), read_batches(self.data).digest()
         return Lab(self.data, self.out, environment(digest, find_bundle(BUNDLE)), ledger)
 
-    def _stopping(self, running: int) -> None:
-        if running:
-            self.said(f"stopping: {running} tasks end first (Ctrl-C again: at once)")
 
-    def _watch(self, tally: Tally, done: int, total: int) -> None:
-        now = Progress(total, done, tally.running, tally.failed)
-        if tally.done:
-            now.seconds_left = (time.monotonic() - self._started) / tally.done * max(0, total - done)
-        if now != self.progress:
-            self.progress = now
-            self.watch(now)
+class _Keeper:
+    """Notes every training as it comes and writes the ledger once a minute."""
 
-
-class _Keeper(Generic[Product]):
-    """Notes every training as it comes, writes the ledger once a minute, keeps the products."""
-
-    def __init__(self, lab: Lab, names: Sequence[str], said: Callable[[str], None]) -> None:
+    def __init__(self, lab: Lab, said: Callable[[str], None]) -> None:
         self.lab = lab
-        self.names = names
         self.said = said
-        self.products: dict[int, Product] = {}
         self._written = time.monotonic()
 
     def arrived(self, job: Job, result: Any) -> None:
@@ -146,13 +105,6 @@ class _Keeper(Generic[Product]):
         if time.monotonic() - self._written >= LEDGER_SECONDS:
             write_ledger(self.lab.out, self.lab.ledger)
             self._written = time.monotonic()
-
-    def finished(self, number: int, product: Product) -> None:
-        self.products[number] = product
-        self.said(f"{self.names[number]}: finished")
-
-    def failed(self, number: int, error: Exception) -> None:
-        self.said(f"{self.names[number]} failed: {error}")
 
     def close(self) -> None:
         write_ledger(self.lab.out, self.lab.ledger)

@@ -15,6 +15,7 @@ from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.losses import NEVER_CONSTRAINED
 from prostate_alm.training import Job
+from prostate_alm.training.search.choice import best
 
 LOSSES = ("BCE", "S-ML", "S-FL", "A-ML", "A-FL", "W-BCE", "CB-BCE", "MSFE", "MBAUC")
 
@@ -80,29 +81,31 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     alm = [replace(base, arm="alm", constraint=value) for value in row.constraints()]
     yield from finished(lab, [member for arm in (*chosen, *alm) for member in row.ensemble(arm)])
     if row.constrained:
-        best = yield from _best(lab, row, alm)
-        if row.settings.margins and best.constraint is not None:
-            tried = [replace(best.constraint, margin=margin) for margin in row.settings.margins]
-            best = yield from _best(lab, row, [replace(best, constraint=value) for value in tried])
-        chosen.append(best)
+        found = yield from _best(lab, row, alm)
+        if row.settings.margins and found.constraint is not None:
+            tried = [replace(found.constraint, margin=margin) for margin in row.settings.margins]
+            found = yield from _best(lab, row, [replace(found, constraint=value) for value in tried])
+        chosen.append(found)
     return (yield from _evaluated(lab, [row.ensemble(arm) for arm in chosen], row.settings.name))
 
 
 def _best(lab: Lab, row: Row, candidates: Sequence[Training]) -> Generator[Sequence[Job], list[Any], Training]:
-    """The candidate with the highest mean validation AUC over the members; ties: the first.
-
-    AUCs are told apart to a millionth: they are stored in float32, and their least step is 2e-5.
-    """
+    """The candidate with the highest mean validation AUC over the members; ties: the first."""
     yield from finished(lab, [member for candidate in candidates for member in row.ensemble(candidate)])
-    return max(candidates, key=lambda candidate: round(mean_validation_auc(lab, row.ensemble(candidate)), 6))
+    return best(candidates, lambda candidate: validation_aucs(lab, row.ensemble(candidate)))
+
+
+def validation_aucs(lab: Lab, members: Sequence[Training]) -> list[float]:
+    """The members' best validation AUCs; all must be finished."""
+    aucs = [auc for member in members if (auc := lab.validation_auc(member)) is not None]
+    if len(aucs) < len(members):
+        raise AssertionError("a member that is not finished cannot be judged")
+    return aucs
 
 
 def mean_validation_auc(lab: Lab, members: Sequence[Training]) -> float:
     """Mean of the members' best validation AUCs; all must be finished."""
-    aucs = [auc for member in members if (auc := lab.validation_auc(member)) is not None]
-    if len(aucs) < len(members):
-        raise AssertionError("a member that is not finished cannot be judged")
-    return statistics.fmean(aucs)
+    return statistics.fmean(validation_aucs(lab, members))
 
 
 def finished(lab: Lab, trainings: Sequence[Training], *, weights: bool = False) -> Jobs:

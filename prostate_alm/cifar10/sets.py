@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prostate_alm.cifar10.gains import Gain, gain_grid, gains_of
-from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.hyperparameters import Choice, choices
 from prostate_alm.cifar10.measures import TABLES, Arm, measured
 from prostate_alm.cifar10.results import ArmResult, load_results
 from prostate_alm.cifar10.summary import Summary, summarise
 from prostate_alm.cifar10.tables import Entry, basis, row_grid, rows_of
 from prostate_alm.errors import NoInputError
+from prostate_alm.render.grid import Grid
 
 SETS = {"paper": "The paper's hyper-parameters", "search": "Hyper-parameters by our search"}
 SEARCHED = "search"  # of this set Table 8 is made

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH
 from prostate_alm.cifar10.lab import Lab, validation_history
 from prostate_alm.cifar10.search import Row, finished
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.files import write_csv
 from prostate_alm.training import Job
+from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
 
 LONGEST = 200  # epochs of the base, without early stopping
 LONGEST_CONSTRAINED = 100

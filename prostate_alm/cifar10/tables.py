@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from prostate_alm.cifar10.grid import Grid
 from prostate_alm.cifar10.hyperparameters import choice_grid, choices
 from prostate_alm.cifar10.measures import AVERAGED, TITLES, Arm, measured, table_spec, written
 from prostate_alm.cifar10.published import paper_figures
 from prostate_alm.cifar10.results import ArmResult
+from prostate_alm.render.grid import Grid
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from prostate_alm.cli import cifar10, console, data, demo, training, triage
+from prostate_alm.cli import cifar10, comparing, console, data, demo, searching, training, triage
 
 
 class Commands(TyperGroup):
@@ -39,7 +39,7 @@ def options(
     console.show_tracebacks(debug)
 
 
-for group in (demo, data, training, triage, cifar10):
+for group in (demo, data, training, searching, comparing, triage, cifar10):
     group.register(app)
 
 

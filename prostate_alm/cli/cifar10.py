@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prostate_alm.cli import console
+from prostate_alm.cli.engines import ADDRESS, ENGINE, GPUS, PROCESSES, engine_of
 from prostate_alm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ commands = typer.Typer(no_args_is_help=True, help="Reproduce the paper's CIFAR10
 
 DATA = Annotated[Path, typer.Option("--data", help="cifar-10-batches-py, its parent, or cifar-10-python.tar.gz.")]
 OUT = Annotated[Path, typer.Option("--out", help="Folder for the results and tables.")]
-
-ENGINE = Annotated[str, typer.Option("--engine", metavar="local|ray", help="What spreads the trainings.")]
-PROCESSES = Annotated[int | None, typer.Option("--processes", help="Trainings at a time, local. [default: the cores]")]
-ADDRESS = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster. [default: a Ray of its own]")]
-GPUS = Annotated[float, typer.Option("--gpus-per-task", help="Share of a GPU that a training takes, for Ray.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +75,7 @@ def reproduce(
         seed=seed,
     )
     rows = request.rows()
-    with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
+    with _running(data, out, engine_of(engine, processes, address, gpus_per_task)) as (run, spread):
         try:
             results = reproduce_rows(run, rows, spread)
         except Exception:
@@ -109,7 +105,7 @@ def settings(
     """
     from prostate_alm.cifar10.settings import TABLE, markdown, settings_plan, settings_trainings, write_settings
 
-    with _running(data, out, _engine(engine, processes, address, gpus_per_task)) as (run, spread):
+    with _running(data, out, engine_of(engine, processes, address, gpus_per_task)) as (run, spread):
         (choices,) = run.carry_out(
             spread, lambda lab: [settings_plan(lab)], names=["common settings"], trainings=settings_trainings()
         )
@@ -164,21 +160,3 @@ def _pair(classes: str | None) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) < 10 for part in parts):
         raise UsageError(f"class pair {classes!r} is not two class numbers from 0 to 9; write them as in 0,1")
     return int(parts[0]), int(parts[1])
-
-
-def _engine(name: str, processes: int | None, address: str | None, gpus_per_task: float) -> "Engine":
-    from prostate_alm.training import LocalEngine
-
-    if processes is not None and processes < 1:
-        raise UsageError(f"--processes must be 1 or more, got {processes}")
-    if name == "local":
-        if address is not None or gpus_per_task:
-            raise UsageError("--address and --gpus-per-task are for --engine ray")
-        return LocalEngine(processes)
-    if processes is not None:
-        raise UsageError("--processes is for --engine local; a Ray cluster takes as many as it has room for")
-    if name != "ray":
-        raise UsageError(f"engine {name!r} is unknown; choose local or ray")
-    from prostate_alm.training.ray_engine import RayEngine
-
-    return RayEngine(address, gpus_per_task=gpus_per_task)

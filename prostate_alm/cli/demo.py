@@ -61,7 +61,7 @@ def demo(
 
 def run_demo(out: Path, scale: Scale) -> None:
     """The demo at any scale; results on stdout."""
-    from prostate_alm.cli.evaluating import evaluate_run
+    from prostate_alm.cli.evaluating import Measurement, evaluate_run
     from prostate_alm.files import output_folder
 
     output_folder(out)
@@ -74,7 +74,7 @@ def run_demo(out: Path, scale: Scale) -> None:
     with _step("a locked threshold from the calibration cohort"):
         threshold = _calibrate(out, scale)
     with _step("evaluation on the test cohort"):
-        report, lines = evaluate_run(out / "run", out / "test" / "cohort", out / "report", threshold, "cpu")
+        report, lines = evaluate_run(out / "run", out / "report", Measurement(out / "test" / "cohort", threshold))
     with _step("triage of a new study"):
         decision = _triage(out, threshold)
     for line in lines:

@@ -1,6 +1,9 @@
 """From a run and a cohort to the report, for `evaluate` and `demo`."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prostate_alm.cli import console
@@ -11,10 +14,50 @@ if TYPE_CHECKING:
     from prostate_alm.operating_point import Threshold
 
 
-def evaluate_run(
-    run: Path, cohort_folder: Path, out: Path, threshold_file: Path | None, device: str
-) -> tuple[Path, list[str]]:
-    """Write predictions.csv, metrics.json and report.html.
+@dataclass(frozen=True)
+class Measurement:
+    """On what and how runs are measured.
+
+    Args:
+        cohort: folder of the labelled cohort.
+        threshold: file of a locked threshold; None takes the model's own, if it has one.
+        device: a torch device.
+        class_ratio: that the test positives are thinned to, or `natural`; None is that of the run's training.
+    """
+
+    cohort: Path
+    threshold: Path | None = None
+    device: str = "cpu"
+    class_ratio: str | None = None
+
+
+def evaluate_all(model: Path, out: Path, asked: Measurement) -> Iterator[tuple[Path, list[str]]]:
+    """Evaluate a run or a bundle, or every run below a folder such as a search's, each in a folder of its own.
+
+    Yields:
+        What `evaluate_run` returns, with the run's name before each line if there are several.
+    """
+    from prostate_alm.training import find_runs, one_thread
+
+    if not any((model / part).is_dir() for part in ("bundle", "configs")):
+        runs = find_runs(model)
+        with TemporaryDirectory(prefix="prostate-alm-") as cache, one_thread():  # many small passes
+            for run in runs:
+                name = run.relative_to(model)
+                report, lines = evaluate_run(run, out / name, asked, Path(cache))
+                yield report, [f"{name}: {line}" for line in lines]
+        return
+    yield evaluate_run(model, out, asked)
+
+
+def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = None) -> tuple[Path, list[str]]:
+    """Write predictions.csv, metrics.json, report.html and evaluation.json.
+
+    Args:
+        run: a run or a bundle.
+        out: folder for the files.
+        asked: on what and how.
+        cache: where preprocessed cases are kept, for runs of one preprocessing.
 
     Returns:
         The report's path, and what to print: AUC, FPR@0FN and FPR@1FN of every arm.
@@ -23,32 +66,44 @@ def evaluate_run(
     from prostate_alm.cohort import Cohort
     from prostate_alm.files import output_folder
     from prostate_alm.report import summarise, write_report
-    from prostate_alm.training import predict_arms, refuse_shared_patients, require_labels
+    from prostate_alm.report.comparison import write_record
+    from prostate_alm.training import at_class_ratio, facts_of, predict_arms, refuse_shared_patients, require_labels
 
-    cohort = Cohort.load(cohort_folder)
-    require_labels(cohort)
-    predictor = Predictor.load(run, device)
-    threshold = locked_threshold(threshold_file, predictor)
-    refuse_shared_patients(predictor, cohort, threshold)
+    whole = Cohort.load(asked.cohort)
+    require_labels(whole)
+    predictor = Predictor.load(run, asked.device)
+    threshold = locked_threshold(asked.threshold, predictor)
+    refuse_shared_patients(predictor, whole, threshold)
+    facts = facts_of(predictor)
+    cohort, tested = at_class_ratio(whole, facts, asked.class_ratio)
     output_folder(out)
     with console.progress("scoring studies") as advance:
-        rows = predict_arms(run, cohort, device=device, progress=advance)
+        rows = predict_arms(run, cohort, device=asked.device, cache=cache, progress=advance)
+    thinned = _thinned(whole, cohort, tested)
     report = write_report(
         out,
         rows,
         notice=predictor.notice,
         threshold=threshold,
-        provenance=_provenance(predictor, cohort),
+        provenance=_provenance(predictor, cohort) | ({"Class ratio": thinned} if thinned else {}),
         main_arm=predictor.arm,
     )
+    model = {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256}
+    write_record(out, facts, tested=tested, notice=predictor.notice, model=model)
     lines = [
         f"{summary.arm}: {figure}"
         for summary in summarise(rows, threshold=threshold, main_arm=predictor.arm)
         for figure in (summary.auc, summary.fpr_at_0fn, summary.fpr_at_1fn)
     ]
-    if predictor.notice:
-        lines.append(f"warning: {predictor.notice}")
+    lines += [thinned] if thinned else []
+    lines += [f"warning: {predictor.notice}"] if predictor.notice else []
     return report, lines
+
+
+def _thinned(whole: "Cohort", cohort: "Cohort", tested: str) -> str:
+    """What was left out of the test cases; empty if nothing was."""
+    left = len(whole.cases) - len(cohort.cases)
+    return f"test positives thinned to {tested}, seeded: {left} of {len(whole.cases)} studies left out" if left else ""
 
 
 def locked_threshold(path: Path | None, predictor: "Predictor") -> "Threshold | None":

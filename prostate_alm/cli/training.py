@@ -7,10 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from prostate_alm.cli import console
+from prostate_alm.cli.engines import ADDRESS, ENGINE, GPUS, PROCESSES, engine_of
 from prostate_alm.errors import UsageError
 
 CohortFolder = Annotated[Path, typer.Argument(metavar="COHORT", help="Folder made by 'prostate-alm prepare'.")]
 Model = Annotated[Path, typer.Argument(metavar="RUN", help="Folder made by 'prostate-alm train', or a bundle.")]
+Override = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=JSON", help="Another key of the bundle's train config.")
+]
 Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda[:n]|auto", help="Where the network runs.")]
 
 
@@ -38,13 +42,12 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", help="Most epochs of the base stage.")] = None,
     constrained_epochs: Annotated[int | None, typer.Option(help="Epochs of the continued and ALM stages.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of splits, weights and every draw.")] = 0,
-    processes: Annotated[
-        int | None, typer.Option("--processes", help="Members at a time. [default: the cores]")
-    ] = None,
+    engine: ENGINE = "local",
+    processes: PROCESSES = None,
+    address: ADDRESS = None,
+    gpus_per_task: GPUS = 0.0,
     device: Device = "auto",
-    override: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=JSON", help="Another key of the bundle's train config.")
-    ] = None,
+    override: Override = None,
 ) -> None:
     """Train an ensemble in two stages: base, then ALM (and its control) from the base's best checkpoint.
 
@@ -66,10 +69,11 @@ def train(
         epochs=epochs,
         constrained_epochs=constrained_epochs,
         device=console.torch_device(device),
-        overrides=_overrides(override or []),
+        overrides=overrides_of(override or []),
     )
     bundle = find_bundle("prostate_dce_classification")
-    made = train_ensemble(cohort, out, bundle, settings, processes=processes, progress=console.note)
+    spread = engine_of(engine, processes, address, gpus_per_task, tasks=members)
+    made = train_ensemble(cohort, out, bundle, settings, engine=spread, progress=console.note)
     console.result(str(out / made.name))  # as it was given: an absolute path may name the user
 
 
@@ -80,18 +84,29 @@ def evaluate(
     threshold: Annotated[
         Path | None, typer.Option("--threshold", metavar="FILE", help="Locked threshold. [default: the model's own]")
     ] = None,
+    class_ratio: Annotated[
+        str | None,
+        typer.Option(
+            "--class-ratio",
+            metavar="natural|1:8",
+            help="Thin the test positives to it. [default: as the run's training was thinned]",
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Measure a run on a labelled cohort and write the report: FPR at 0 false negatives, with intervals.
 
+    RUN may be a search, or another folder of runs: each run gets a folder of its own below --out.
+
     Example: prostate-alm evaluate runs/first test-cohort/ --out report/
     """
-    from prostate_alm.cli.evaluating import evaluate_run
+    from prostate_alm.cli.evaluating import Measurement, evaluate_all
 
-    report, lines = evaluate_run(run, cohort, out, threshold, console.torch_device(device))
-    for line in lines:
-        console.result(line)
-    console.result(f"report: {report}")
+    asked = Measurement(cohort, threshold, console.torch_device(device), class_ratio)
+    for report, lines in evaluate_all(run, out, asked):
+        for line in lines:
+            console.result(line)
+        console.result(f"report: {report}")
 
 
 def calibrate(
@@ -116,7 +131,12 @@ def calibrate(
     console.result(f"written to {out}")
 
 
-def _overrides(pairs: list[str]) -> dict[str, Any]:
+def overrides_of(pairs: list[str]) -> dict[str, Any]:
+    """Config id -> value from `KEY=JSON`; what is no JSON is text.
+
+    Raises:
+        UsageError: if there is no key.
+    """
     overrides: dict[str, Any] = {}
     for pair in pairs:
         key, found, value = pair.partition("=")

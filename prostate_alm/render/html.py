@@ -1,20 +1,20 @@
 """The environment that fills page templates: everything is escaped, nothing may be missing."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 def environment(package: str) -> Environment:
     """The templates of a package, with every value escaped and a missing one an error.
 
     Args:
-        package: the package whose folder `templates` holds them.
+        package: the package whose folder `templates` holds them; `grid.html.j2` and `tables.css` come from here.
 
     Example:
         >>> environment("prostate_alm.report").from_string("{{ text }}").render(text="<script>")
         '&lt;script&gt;'
     """
     return Environment(
-        loader=PackageLoader(package, "templates"),
+        loader=ChoiceLoader([PackageLoader(package, "templates"), PackageLoader("prostate_alm.render", "templates")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,7 +7,7 @@ from typing import Any
 from prostate_alm.files import output_folder, write_csv, write_json, write_text
 from prostate_alm.operating_point import Threshold
 from prostate_alm.report.page import Page
-from prostate_alm.report.predictions import Prediction, Rows
+from prostate_alm.report.predictions import COLUMNS, Rows
 from prostate_alm.report.summary import ArmSummary, figure_rows, summarise
 
 
@@ -24,7 +24,7 @@ def write_report(
 
     Args:
         out: folder for the three files.
-        predictions: rows (case_id, label, arm, logit); the arms hold the same cases.
+        predictions: rows (case_id, label, arm, logit[, members]); the arms hold the same cases.
         notice: a warning that every file repeats, or empty.
         threshold: locked threshold of the main arm's model; None reports oracle figures alone.
         provenance: model name, version, hashes, cohort, as the last table of the page shows them.
@@ -43,17 +43,32 @@ def write_report(
     page = Page(summaries, main, threshold, notice, provenance).html()
     folder = output_folder(out)
     warned = {"notice": notice} if notice else {}
-    write_csv(folder / "predictions.csv", [*Prediction._fields, *warned], (row | warned for row in _rows(summaries)))
+    write_csv(folder / "predictions.csv", [*_columns(summaries), *warned], (row | warned for row in _rows(summaries)))
     write_json(folder / "metrics.json", [row | warned for row in figure_rows(summaries)])
     return write_text(folder / "report.html", page)
+
+
+def member_column(member: int) -> str:
+    """The column of `predictions.csv` that holds one member's logits.
+
+    Example:
+        >>> member_column(3)
+        'member_03'
+    """
+    return f"member_{member:02d}"
+
+
+def _columns(summaries: list[ArmSummary]) -> list[str]:
+    return [*COLUMNS, *(member_column(member) for member in range(len(summaries[0].scores.members)))]
 
 
 def _rows(summaries: list[ArmSummary]) -> list[dict[str, Any]]:
     """The predictions as they were understood: arms in order, cases by id, whole labels."""
     return [
-        Prediction(case_id, int(label), summary.arm, logit)._asdict()
+        {"case_id": case_id, "label": int(label), "arm": summary.arm, "logit": logit}
+        | {member_column(member): logits[place] for member, logits in enumerate(summary.scores.members.tolist())}
         for summary in summaries
-        for case_id, label, logit in zip(
-            summary.scores.case_ids, summary.scores.labels.tolist(), summary.scores.logits.tolist(), strict=True
+        for place, (case_id, label, logit) in enumerate(
+            zip(summary.scores.case_ids, summary.scores.labels.tolist(), summary.scores.logits.tolist(), strict=True)
         )
     ]

@@ -12,7 +12,11 @@ from monai.bundle.config_parser import ConfigParser
 from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Case, Cohort
 from prostate_alm.files import sha256, write_json, write_text
+from prostate_alm.losses import BASE_LOSSES
 from prostate_alm.training.checkpoint import WEIGHTS
+from prostate_alm.training.data import CaseDataset
+from prostate_alm.training.facts import training_facts
+from prostate_alm.training.settings import BASE_ONLY, TrainingSettings
 from prostate_alm.training.tensors import save_tensors
 from prostate_alm.transforms import image_features
 
@@ -23,35 +27,33 @@ DEMO_NOTICE = "demo weights, trained on synthetic phantoms: not for any clinical
 PHANTOM_MODEL = "prostate_alm phantom"
 
 
-def assemble(
-    run: Path, bundle: Path, cohort: Cohort, arms: Sequence[str], members: int, overrides: Mapping[str, Any]
-) -> Path:
+def assemble(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, cache: Path | None = None) -> Path:
     """Make `RUN/bundle`: a bundle whose inference is what the members were trained with.
 
     Args:
         run: the run's folder, with `members/NN/ARM/model.pt`.
         bundle: the bundle that was trained.
         cohort: the training cohort, for the ranges of the out-of-distribution check.
-        arms: the trained arms; the last one gives `model.pt`, the others `model_ARM.pt`.
-        members: size of the ensemble.
-        overrides: the config overrides of the training.
+        settings: of the training; the last of its arms gives `model.pt`, the others `model_ARM.pt`.
+        cache: where the training kept preprocessed cases; None preprocesses anew.
 
     Returns:
         The folder, which appears whole.
     """
     folder, part = run / "bundle", run / ".bundle.part"
+    arms, members = settings.arms, range(settings.members)
     if folder.is_dir():
         return folder
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(bundle, part, ignore=shutil.ignore_patterns("models", "docs", "eval", "hashes.json"))
     (part / "models").mkdir()
     for arm in arms:
-        weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in range(members)])
+        weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in members])
         save_tensors(part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"), weights)
-    _write_inference(part, members, overrides)
-    _write_metadata(part, cohort.cases, arms[-1])
+    _write_inference(part, settings)
+    _write_metadata(part, cohort.cases, training_facts(run, bundle, settings))
     predictor = Predictor(part, part / "models" / "model.pt")
-    write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor))
+    write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor, cache=cache))
     write_json(part / "models" / "patients.json", sorted(cohort.patients))
     write_hashes(part)
     part.rename(folder)
@@ -67,16 +69,17 @@ def join_members(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
     }
 
 
-def _write_inference(folder: Path, members: int, overrides: Mapping[str, Any]) -> None:
+def _write_inference(folder: Path, settings: TrainingSettings) -> None:
     training = ConfigParser(config=ConfigParser.load_config_file(str(folder / "configs" / "train.json")))
-    training.update(dict(overrides))
+    overrides = {key: value for key, value in settings.overrides.items() if key not in BASE_ONLY}
+    training.update({"base_loss": dict(BASE_LOSSES[settings.loss]), **overrides})
     path = folder / "configs" / "inference.json"
     inference = json.loads(path.read_text(encoding="utf-8"))
-    inference |= {name: training[name] for name in SHARED} | {"members": members}
+    inference |= {name: training[name] for name in SHARED} | {"members": settings.members}
     write_json(path, inference)
 
 
-def _write_metadata(folder: Path, cases: Sequence[Case], arm: str) -> None:
+def _write_metadata(folder: Path, cases: Sequence[Case], facts: Mapping[str, Any]) -> None:
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text(encoding="utf-8"))
     synthetic = any(case.scanner.get("model") == PHANTOM_MODEL for case in cases)
@@ -84,7 +87,8 @@ def _write_metadata(folder: Path, cases: Sequence[Case], arm: str) -> None:
     metadata["version"] = version
     metadata["changelog"] = {version: "trained by 'prostate-alm train'"}
     metadata["weights"] = DEMO_NOTICE if synthetic else ""
-    metadata["arm"] = arm
+    metadata["arm"] = facts["arms"][-1]
+    metadata["training"] = facts
     metadata["data_source"] = f"{len(cases)} studies{', synthetic phantoms among them' if synthetic else ''}"
     metadata["eval_metrics"] = {}
     inference = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
@@ -105,18 +109,22 @@ def _readme(metadata: Mapping[str, Any]) -> str:
     )
 
 
-def training_ranges(cohort: Cohort, predictor: Predictor, widen: float = 0.25) -> dict[str, Any]:
+def training_ranges(
+    cohort: Cohort, predictor: Predictor, widen: float = 0.25, cache: Path | None = None
+) -> dict[str, Any]:
     """What the training cohort looked like, for the out-of-distribution check before a decision.
 
     Args:
         cohort: the training cohort.
         predictor: gives the preprocessing.
         widen: share of a feature's range that is added on either side.
+        cache: where the training kept preprocessed cases; None preprocesses anew.
 
     Returns:
         `vendors`, `models`, `field_strengths_t`, and `features`: name -> [low, high].
     """
-    rows = [image_features(predictor.image(case)) for case in cohort.data()]
+    images = CaseDataset(cohort.data(), predictor.preprocessing, cache_dir=cache)
+    rows = [image_features(images[place]["image"]) for place in range(len(images))]
     features: dict[str, list[float]] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row[name] for row in rows if name in row]

@@ -14,6 +14,7 @@ from torch import nn
 from prostate_alm.errors import UsageError
 from prostate_alm.files import sha256, write_json
 from prostate_alm.training.identity import stage_identity
+from prostate_alm.training.ranks import all_agree, bare
 from prostate_alm.training.tensors import save_tensors
 
 WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
@@ -22,7 +23,9 @@ WEIGHTS, STATE, RESULT = "model.pt", "train_state.pt", "result.json"
 class StageCheckpoint:
     """Keeps the best network by a validation metric, resumes a killed stage bit for bit, stops early if told to.
 
-    Must stand after the `ValidationHandler` among the trainer's handlers. Files in `folder`:
+    Must stand after the `ValidationHandler` and after a scheduler's handler among the trainer's handlers. The
+    evaluator's metrics are shown among the trainer's in the epochs that validate, for trackers that stand between.
+    Where several ranks train, rank 0 alone writes, and all of them resume. Files in `folder`:
 
     - `model.pt`: the network's state at the best epoch (ties: the earliest), nothing else.
     - `train_state.pt`: everything of the last completed epoch, for resuming.
@@ -30,7 +33,8 @@ class StageCheckpoint:
 
     Args:
         folder: where the stage keeps its files.
-        parts: everything that has a state, by name: `network`, whose weights are kept, optimizer, loss, schedulers.
+        parts: everything that has a state, by name: `network`, whose weights are kept, optimizer, loss, schedulers;
+            those that are None are left out. Of a `DistributedDataParallel` the network itself is kept.
         evaluator: the validation evaluator, run once per epoch or less often.
         data: what the stage is trained on, for recognising it: anything that JSON or `str` can write down.
         patience: stop after so many epochs without a better metric; None trains all epochs.
@@ -39,8 +43,8 @@ class StageCheckpoint:
         smaller_is_better: True for a false-positive rate.
 
     Raises:
-        UsageError: when it starts, if the folder holds a stage of other data, settings or first weights; while it
-            trains, if the loss or the metric is no longer finite.
+        UsageError: when it starts, if the folder holds a stage of other data, settings or first weights, or ranks see
+            different states in it; while it trains, if the loss or the metric is no longer finite.
     """
 
     def __init__(
@@ -55,8 +59,8 @@ class StageCheckpoint:
         smaller_is_better: bool = False,
     ) -> None:
         self.folder = Path(folder)
-        self.network: nn.Module = parts["network"]
-        self.parts = dict(parts)
+        self.network: nn.Module = bare(parts["network"])
+        self.parts = {name: part for name, part in parts.items() if part is not None} | {"network": self.network}
         self.evaluator = evaluator
         self.data = data
         self.patience = patience
@@ -69,12 +73,14 @@ class StageCheckpoint:
         self._unwritten: dict[str, torch.Tensor] | None = None
         self._started = 0.0
         self._validated = False
+        self._writes = True
         self._identity: dict[str, str] = {}
 
     def attach(self, engine: Trainer) -> None:
         """Register on the trainer."""
         engine.add_event_handler(Events.STARTED, self._resume)
-        self.evaluator.add_event_handler(Events.COMPLETED, self._note_validation)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._hide_validation)
+        self.evaluator.add_event_handler(Events.COMPLETED, self._note_validation, engine)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._keep)
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
@@ -84,9 +90,15 @@ class StageCheckpoint:
         self._identity = stage_identity(
             cast(Trainer, engine), self.parts, self.data, f"{self.metric} {self.smaller_is_better}"
         )
+        self._writes = cast(Trainer, engine).state.rank == 0
         path = self.folder / STATE
-        if not path.is_file():
-            return
+        if path.is_file():
+            self._load(engine, path)
+        if not all_agree(engine.state.epoch, cast(Trainer, engine).state.device):
+            raise UsageError(f"the ranks see different states in {self.folder}: put it where all of them can read it")
+        self._stop_early(engine)
+
+    def _load(self, engine: Engine, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         differing = [name for name, value in self._identity.items() if state["identity"].get(name) != value]
         if differing:
@@ -99,10 +111,14 @@ class StageCheckpoint:
         self.history, self.seconds = state["history"], state["seconds"]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["iteration"]
-        self._stop_early(engine)
 
-    def _note_validation(self, _evaluator: Engine) -> None:
+    def _hide_validation(self, engine: Engine) -> None:
+        for name in self.evaluator.state.metrics:
+            engine.state.metrics.pop(name, None)
+
+    def _note_validation(self, evaluator: Engine, engine: Engine) -> None:
         self._validated = True
+        engine.state.metrics |= evaluator.state.metrics
 
     def _keep(self, engine: Engine) -> None:
         if not self._validated:
@@ -112,7 +128,8 @@ class StageCheckpoint:
             found = ", ".join(self.evaluator.state.metrics)
             raise UsageError(f"the evaluator has no metric {self.metric!r} to select on, only {found}")
         epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[self.metric])
-        scalars = {name: float(value) for name, value in engine.state.metrics.items()}
+        validated = self.evaluator.state.metrics
+        scalars = {name: float(value) for name, value in engine.state.metrics.items() if name not in validated}
         if not all(map(math.isfinite, scalars.values())):
             raise UsageError(f"training diverged in epoch {epoch} ({scalars}): lower learning_rate and train anew")
         if not math.isfinite(value):
@@ -127,11 +144,13 @@ class StageCheckpoint:
         self._stop_early(engine)
 
     def _write_weights(self) -> None:
-        if self._unwritten is not None:
+        if self._unwritten is not None and self._writes:
             save_tensors(self.folder / WEIGHTS, self._unwritten)
             self._unwritten = None
 
     def _write_state(self, engine: Engine) -> None:
+        if not self._writes:
+            return
         self._write_weights()  # first: a state must never name a best epoch whose weights are lost
         state = {
             "identity": self._identity,
@@ -153,6 +172,8 @@ class StageCheckpoint:
         self._write_weights()
         if not self.history:
             raise UsageError(f"{self.folder}: no epoch was validated; lower val_interval or raise max_epochs")
+        if not self._writes:
+            return
         result = {
             "best_metric": self.best_metric,
             "best_epoch": self.best_epoch,

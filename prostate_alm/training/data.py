@@ -5,13 +5,12 @@ A resumed run is then the same run, in whatever order or process the cases are d
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from monai.data import DistributedSampler
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from torch.utils.data import Dataset
@@ -20,7 +19,26 @@ from prostate_alm.alm import case_key
 from prostate_alm.training.tensors import save_tensors
 from prostate_alm.transforms import preprocess
 
-EpochAndIndex = tuple[int, int]
+
+class Draw(NamedTuple):
+    """What a sampler asks a dataset for; a shorter tuple, such as (epoch, place), leaves the rest as it is here.
+
+    Args:
+        epoch: number of the epoch.
+        place: of the case in the dataset.
+        repeat: how often this epoch has drawn the case before, so that it is not augmented alike twice.
+        padding: True if the case is drawn only to make the ranks of a distributed training even; None (default) where
+            nothing is padded: the batch then carries no marks.
+    """
+
+    epoch: int
+    place: int
+    repeat: int = 0
+    padding: bool | None = None
+
+
+DrawKey = tuple[Any, ...]
+"""A `Draw`, or the beginning of one."""
 
 
 def draw_seed(*parts: int) -> int:
@@ -70,15 +88,18 @@ class CaseDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, key: int | EpochAndIndex) -> dict[str, Any]:
-        """A case as it is (index), or augmented for an epoch ((epoch, index), from `CaseSampler`)."""
-        epoch, index = key if isinstance(key, tuple) else (None, key)
-        case = self._preprocessed(self.data[index])
-        if self.augmentation is None or epoch is None:
-            return case
-        seed = draw_seed(self.seed, self.stage, epoch, case_key(case["case_id"]))
-        self.augmentation.set_random_state(seed=seed)
-        return cast(dict[str, Any], self.augmentation(case))
+    def __getitem__(self, key: int | DrawKey) -> dict[str, Any]:
+        """A case as it is (by its place), or augmented for a `Draw`, with its mark `padding` if the draw has one."""
+        if not isinstance(key, tuple):
+            return self._preprocessed(self.data[key])
+        draw = Draw(*key)
+        case = self._preprocessed(self.data[draw.place])
+        if self.augmentation is not None:
+            again = [draw.repeat] if draw.repeat else []
+            seed = draw_seed(self.seed, self.stage, draw.epoch, case_key(case["case_id"]), *again)
+            self.augmentation.set_random_state(seed=seed)
+            case = cast(dict[str, Any], self.augmentation(case))
+        return case if draw.padding is None else {**case, "padding": draw.padding}
 
     def _preprocessed(self, case: Mapping[str, Any]) -> dict[str, Any]:
         if self.cache_dir is None:
@@ -95,22 +116,3 @@ def _content_key(case: Mapping[str, Any], pipeline: bytes) -> str:
     states = [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
     text = json.dumps([case, states], sort_keys=True)
     return hashlib.sha256(pipeline + text.encode()).hexdigest()[:32]
-
-
-class CaseSampler(DistributedSampler):
-    """Shuffles by (seed, stage, epoch) and says with every index which epoch it is drawn for.
-
-    MONAI's trainer sets the epoch of a `DistributedSampler` by itself.
-
-    Example:
-        >>> sampler = CaseSampler([10, 20, 30], seed=1, stage=1)
-        >>> sampler.set_epoch(4)
-        >>> sorted(sampler)
-        [(4, 0), (4, 1), (4, 2)]
-    """
-
-    def __init__(self, dataset: Any, seed: int, stage: int) -> None:
-        super().__init__(dataset, num_replicas=1, rank=0, shuffle=True, seed=draw_seed(seed, stage))
-
-    def __iter__(self) -> Iterator[EpochAndIndex]:
-        return ((self.epoch, index) for index in super().__iter__())

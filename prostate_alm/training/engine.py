@@ -136,7 +136,11 @@ def outcome(future: "Future[Result]") -> Result:
 
 
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, processes: int | None = None
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    processes: int | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[Result]:
     """Results of `function` over the tasks, as they come.
 
@@ -144,15 +148,16 @@ def run_tasks(
         function: a module-level function.
         tasks: picklable tasks.
         processes: how many at a time; None takes the number of cores. One runs in this process.
+        engine: where they run instead, not yet entered.
 
     Raises:
         Exception: the first error of a task; tasks that have not started are dropped.
     """
     waiting = iter(tasks)
     running: set[Future[Any]] = set()
-    with LocalEngine(min(processes or cores(), max(1, len(tasks)))) as engine:
+    with engine or LocalEngine(min(processes or cores(), max(1, len(tasks)))) as place:
         while True:
-            running |= {engine.submit(function, task) for task in islice(waiting, engine.slots - len(running))}
+            running |= {place.submit(function, task) for task in islice(waiting, max(0, place.slots - len(running)))}
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)

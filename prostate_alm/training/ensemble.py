@@ -1,73 +1,21 @@
 """A whole run: members trained by the bundle, assembled into a bundle of their own."""
 
 import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai.bundle.config_parser import ConfigParser
-
 import prostate_alm
-from prostate_alm.cohort import Cohort, load_split
-from prostate_alm.errors import ModelError, UsageError
+from prostate_alm.cohort import Cohort
+from prostate_alm.errors import UsageError
 from prostate_alm.files import discard_parts, lock_folder, output_folder, sha256, write_json
-from prostate_alm.losses import BASE_LOSSES, NEVER_CONSTRAINED
 from prostate_alm.training.assemble import assemble
-from prostate_alm.training.engine import run_tasks
-from prostate_alm.training.stages import ARMS, BASE, COMPARISON, MemberTask, train_member
+from prostate_alm.training.engine import Engine, run_tasks
+from prostate_alm.training.settings import TrainingSettings, check, config_files, member_task
+from prostate_alm.training.stages import train_member
 
 RUN = "run.json"
-RESERVED = frozenset(
-    (
-        *("bundle_root", "cache_dir", "class_counts", "class_ratio", "dataset_dir", "device", "initialize", "member"),
-        *("member_seed", "network_def", "output_dir", "run", "seed", "split", "stage", "start_from", "train"),
-        *("training_cases", "validate"),
-    )
-)
-"""Config ids, with all below them, that splits, draws and resuming depend on."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What a hospital chooses for a run; everything else stands in the bundle.
-
-    Args:
-        loss: name of the base loss, a key of `prostate_alm.losses.BASE_LOSSES`.
-        alm: whether to train the continued and ALM arms as well.
-        aucm: whether to train MONAI's `AUCMLoss` as a further arm, from the same checkpoint, and its control.
-        members: size of the ensemble.
-        seed: of splits, initial weights and every draw.
-        class_ratio: for example `"1:8"`; None keeps the cohort's own.
-        epochs: most epochs of the base stage; None leaves the bundle's value.
-        constrained_epochs: epochs of the continued and ALM stages; None leaves the bundle's value.
-        device: a torch device for all members.
-        overrides: further config ids of the bundle and their values.
-    """
-
-    loss: str = "bce"
-    alm: bool = True
-    aucm: bool = False
-    members: int = 10
-    seed: int = 0
-    class_ratio: str | None = None
-    epochs: int | None = None
-    constrained_epochs: int | None = None
-    device: str = "cpu"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """The arms that these settings train, base first."""
-        chosen = {BASE, *(COMPARISON if self.alm else ()), *(("continued", "aucm") if self.aucm else ())}
-        return tuple(arm for arm in ARMS if arm in chosen)
-
-
-BASE_ONLY = frozenset(("max_epochs", "patience"))
-"""Config ids that end the base stage alone: continued and ALM run for a fixed number of epochs, never stopped early."""
-WHOLE = frozenset(("base_loss", "inferer", "loss", "network", "optimizer", "preprocessing"))
-"""Config ids whose parts may be overridden, such as `optimizer::lr`, but not the whole."""
 
 
 def train(
@@ -77,6 +25,7 @@ def train(
     settings: TrainingSettings,
     *,
     processes: int | None = None,
+    engine: Engine | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train an ensemble on a cohort; run again after a kill, it goes on and ends in the same bits.
@@ -86,7 +35,8 @@ def train(
         run_folder: gets `members/NN/ARM/`, `run.json` and the finished `bundle/`.
         bundle: the bundle that defines the pipeline.
         settings: what to train.
-        processes: members trained at a time; None takes the number of cores.
+        processes: members trained at a time on this machine; None takes the number of cores.
+        engine: where members are trained instead, not yet entered; its workers must see all folders.
         progress: called with one line per finished member.
 
     Returns:
@@ -97,84 +47,47 @@ def train(
         OutputError: if the run folder cannot be written.
     """
     cohort = Cohort.load(cohort_folder)
-    _check(settings, bundle, cohort)
+    check(settings, bundle, cohort)
     run = output_folder(run_folder).resolve()
+    cache = run / "cache"
     with lock_folder(run):
         discard_parts(run)
-        _record(run, settings, cohort, bundle)
-        tasks = [_task(run, bundle, cohort, settings, member) for member in range(settings.members)]
-        for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes), start=1):
+        record(run / RUN, {"settings": asdict(settings)} | trained_on(cohort, config_files(bundle, settings)))
+        tasks = [
+            member_task(settings, bundle, cohort.folder, run / "members" / f"{member:02d}", cache=cache, member=member)
+            for member in range(settings.members)
+        ]
+        for count, folder in enumerate(run_tasks(train_member, tasks, processes=processes, engine=engine), start=1):
             progress(f"member {folder.name} trained ({count} of {settings.members})")
-        return assemble(run, bundle, cohort, settings.arms, settings.members, tasks[0].overrides)
+        return assemble(run, bundle, cohort, settings, cache)
 
 
-def _check(settings: TrainingSettings, bundle: Path, cohort: Cohort) -> None:
-    if settings.loss not in BASE_LOSSES:
-        raise UsageError(f"loss {settings.loss!r} is unknown; choose one of {', '.join(BASE_LOSSES)}")
-    if settings.alm and settings.loss in NEVER_CONSTRAINED:
-        raise UsageError(f"loss {settings.loss} is compared with, never constrained: train it with --no-alm")
-    if settings.members < 1:
-        raise UsageError(f"an ensemble needs at least one member, got {settings.members}")
-    if settings.seed < 0:
-        raise UsageError(f"seed must be 0 or more, got {settings.seed}")
-    counts = [settings.epochs, settings.constrained_epochs, settings.overrides.get("max_epochs")]
-    if any(epochs is not None and not (isinstance(epochs, int) and epochs >= 1) for epochs in counts):
-        raise UsageError("every stage needs at least one epoch; give 1 or more, or leave the bundle's number")
-    parser = ConfigParser(config=ConfigParser.load_config_files([str(path) for path in _configs(bundle, settings)]))
-    parser["base_loss"] = dict(BASE_LOSSES[settings.loss])
-    for key in settings.overrides:
-        if re.split("::|#", key)[0] in RESERVED:
-            raise UsageError(f"{key} is set by the run itself and cannot be overridden")
-        if key in WHOLE or re.split("::|#", key)[-1] == "_target_":
-            raise UsageError(f"{key} cannot be replaced as a whole; override its parts, or choose another --loss")
-        if key not in parser:
-            raise UsageError(f"{key} is no key of the bundle's {', '.join(p.name for p in _configs(bundle, settings))}")
-    if not cohort.cases:
-        raise UsageError(f"cohort {cohort.folder} has no case; look at its qc.csv for the reasons")
-    load_split(str(cohort.folder), member=0, seed=settings.seed, class_ratio=settings.class_ratio)
-
-
-def _configs(bundle: Path, settings: TrainingSettings) -> list[Path]:
-    names = dict.fromkeys(name for arm in settings.arms for name in ARMS[arm])
-    paths = [bundle / "configs" / f"{name}.json" for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise ModelError(f"bundle {bundle.name} has no configs/{path.name}; name a bundle that can be trained")
-    return paths
-
-
-def _record(run: Path, settings: TrainingSettings, cohort: Cohort, bundle: Path) -> None:
-    """Write `run.json`, or refuse to go on with a run that was started otherwise."""
-    content = {
-        "settings": json.loads(json.dumps(asdict(settings))),
+def trained_on(cohort: Cohort, configs: list[Path]) -> dict[str, Any]:
+    """What a run's results depend on beside its settings: cohort, configs and version, each as it is recorded."""
+    return {
         "cohort_sha256": cohort.digest(),
-        "configs_sha256": {path.name: sha256(path) for path in _configs(bundle, settings)},
+        "configs_sha256": {path.name: sha256(path) for path in configs},
         "software_version": prostate_alm.__version__,
     }
-    path = run / RUN
+
+
+def record(path: Path, content: dict[str, Any]) -> None:
+    """Write what a folder's results depend on, or refuse to go on in a folder that was started otherwise.
+
+    Args:
+        path: of the record; its folder is what the message names.
+        content: JSON; the first key that differs is named.
+
+    Raises:
+        UsageError: if the record is there and says something else.
+    """
+    content = json.loads(json.dumps(content))
     if not path.is_file():
         write_json(path, content)
         return
     recorded = json.loads(path.read_text(encoding="utf-8"))
     differing = [name for name in content if recorded.get(name) != content[name]]
     if differing:
-        raise UsageError(f"{run} was started with another {differing[0]}; choose another --out, or the same call again")
-
-
-def _task(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings, member: int) -> MemberTask:
-    overrides: dict[str, Any] = {
-        "dataset_dir": str(cohort.folder.resolve()),
-        "cache_dir": str(run / "cache"),
-        "seed": settings.seed,
-        "member": member,
-        "class_ratio": settings.class_ratio,
-        "device": settings.device,
-        "base_loss": dict(BASE_LOSSES[settings.loss]),
-        **{key: value for key, value in settings.overrides.items() if key not in BASE_ONLY},
-    }
-    constrained = {} if settings.constrained_epochs is None else {"max_epochs": settings.constrained_epochs}
-    stage_overrides: dict[str, Mapping[str, Any]] = {arm: constrained for arm in settings.arms if arm != BASE}
-    stage_overrides[BASE] = {key: value for key, value in settings.overrides.items() if key in BASE_ONLY}
-    if settings.epochs is not None:
-        stage_overrides[BASE] = {**stage_overrides[BASE], "max_epochs": settings.epochs}
-    return MemberTask(bundle, run / "members" / f"{member:02d}", settings.arms, overrides, stage_overrides)
+        raise UsageError(
+            f"{path.parent} was started with another {differing[0]}; choose another --out, or the same call again"
+        )

@@ -1,16 +1,23 @@
 """What a finished run says of a cohort: the logits of every arm, and a locked threshold from calibration cases."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from prostate_alm.bundle import Predictor
-from prostate_alm.cohort import Cohort
-from prostate_alm.errors import RefusedError, UsageError
+from prostate_alm.cohort import Cohort, parse_class_ratio, thin_positives
+from prostate_alm.errors import ModelError, RefusedError, UsageError
 from prostate_alm.files import output_folder
 from prostate_alm.operating_point import Threshold, certify
+from prostate_alm.training.data import CaseDataset
 from prostate_alm.training.stages import ARMS
+
+NATURAL = "natural"
+"""The cohort's own class ratio, as it is asked for."""
 
 
 def predict_arms(
@@ -18,6 +25,7 @@ def predict_arms(
     cohort: Cohort,
     *,
     device: str = "cpu",
+    cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[dict[str, Any]]:
     """Logits of every labelled case by every arm that the model holds.
@@ -26,10 +34,12 @@ def predict_arms(
         model: a run or a bundle.
         cohort: labelled cases.
         device: a torch device.
+        cache: where preprocessed cases are kept, for other models with the same preprocessing; None keeps nothing.
         progress: called with (cases done, cases in all).
 
     Returns:
-        Rows `case_id`, `label`, `arm`, `logit`, the arms in the order base, continued, alm.
+        Rows `case_id`, `label`, `arm`, `logit` and `members`, the logit of each of the ensemble's members; the arms in
+        the order base, continued, alm.
 
     Raises:
         UsageError: if the cohort has a case without a label.
@@ -39,17 +49,74 @@ def predict_arms(
     main = Predictor.load(model, device)
     found = {main.arm: main} | {arm: Predictor.load(model, device, arm) for arm in main.other_arms}
     predictors = {arm: found[arm] for arm in ARMS if arm in found}
-    logits: dict[str, list[float]] = {arm: [] for arm in predictors}
-    for count, case in enumerate(cohort.data(), start=1):
-        image = main.image(case)
+    found_logits: dict[str, list[tuple[float, tuple[float, ...]]]] = {arm: [] for arm in predictors}
+    images = CaseDataset(cohort.data(), main.preprocessing, cache_dir=cache)
+    for place in range(len(images)):
+        image = images[place]["image"]
         for arm, predictor in predictors.items():
-            logits[arm].append(predictor.logit(image))
-        progress(count, len(cohort.cases))
+            found_logits[arm].append(_logits(predictor, image))
+        progress(place + 1, len(cohort.cases))
     return [
-        {"case_id": case.case_id, "label": case.label, "arm": arm, "logit": logit}
-        for arm, values in logits.items()
-        for case, logit in zip(cohort.cases, values, strict=True)
+        {"case_id": case.case_id, "label": case.label, "arm": arm, "logit": logit, "members": members}
+        for arm, values in found_logits.items()
+        for case, (logit, members) in zip(cohort.cases, values, strict=True)
     ]
+
+
+def _logits(predictor: Predictor, image: Tensor) -> tuple[float, tuple[float, ...]]:
+    """The ensemble's logit and those of its members, in one pass."""
+    members: list[float] = []
+    hooks = [
+        member.register_forward_hook(lambda _module, _input, output: members.append(float(output.reshape(()))))
+        for member in getattr(predictor.network, "members", ())
+    ]
+    try:
+        return predictor.logit(image), tuple(members)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def at_class_ratio(cohort: Cohort, facts: Mapping[str, Any], class_ratio: str | None = None) -> tuple[Cohort, str]:
+    """The test cases at the class ratio that a model was trained at: thinned like its training cases, seeded.
+
+    Args:
+        cohort: labelled cases.
+        facts: of the model's training, see `facts_of`.
+        class_ratio: another one, for example `"1:8"`, or `"natural"`, which thins nothing; None takes the model's own.
+
+    Returns:
+        The cases that are left, and the ratio in words: `1:8` or `natural`.
+
+    Raises:
+        UsageError: if the cohort has too few positives for the ratio.
+    """
+    wanted = facts.get("class_ratio") if class_ratio is None else class_ratio
+    if wanted in (None, NATURAL):
+        return cohort, NATURAL
+    require_labels(cohort)
+    cases = thin_positives(cohort.cases, parse_class_ratio(wanted), seed=facts.get("seed", 0))
+    return replace(cohort, cases=cases), wanted
+
+
+def facts_of(predictor: Predictor) -> dict[str, Any]:
+    """What a model says of its training, see `training_facts`; nothing if it does not say."""
+    metadata = json.loads((predictor.folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    return metadata.get("training", {})
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The finished runs below a folder, such as a search's, in order of their paths; the folder itself is none.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    found = sorted(path.parent for path in folder.glob("*/*/run.json") if (path.parent / "bundle").is_dir())
+    if not found:
+        raise ModelError(
+            f"{folder} is neither a bundle nor a finished run nor a search; give a folder made by 'prostate-alm train'"
+        )
+    return found
 
 
 def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float, device: str = "cpu") -> Threshold:

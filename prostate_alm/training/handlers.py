@@ -113,6 +113,8 @@ class NonNegative:
 class SeedEpoch:
     """Seeds torch's global generator (dropout) from (seed, stage, epoch), so that a resumed epoch draws the same.
 
+    Where several ranks train, each draws for its own cases: the rank is part of the seed.
+
     Args:
         seed: the run's seed.
         stage: number of the training stage.
@@ -128,4 +130,5 @@ class SeedEpoch:
 
     def __call__(self, engine: Engine) -> None:
         """Seed for the epoch that starts."""
-        torch.manual_seed(draw_seed(self.seed, self.stage, engine.state.epoch))
+        rank = getattr(engine.state, "rank", 0)
+        torch.manual_seed(draw_seed(self.seed, self.stage, engine.state.epoch, *([rank] if rank else [])))

@@ -8,6 +8,8 @@ import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor
 
+from prostate_alm.errors import UsageError
+
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -32,11 +34,13 @@ class AutocastInferer(SimpleInferer):
 
     Args:
         precision: "float32" (no autocast), "bfloat16", "float16", or "auto": `quickest_precision` of the device that
-            the images come on.
+            the images come on. float16 is for inference alone: its gradients vanish without a scaler of the loss, which
+            training here does not have.
         channels_last: hand over images in channels-last memory order, quicker for some convolutions.
 
     Raises:
         ValueError: for another precision.
+        UsageError: from a call in float16 while gradients are recorded.
 
     Example:
         >>> inferer = AutocastInferer("bfloat16")
@@ -58,6 +62,11 @@ class AutocastInferer(SimpleInferer):
             inputs = inputs.contiguous(memory_format=order)
         precision = quickest_precision(inputs.device) if self.precision == "auto" else self.precision
         dtype = PRECISIONS[precision]
+        if dtype is torch.float16 and torch.is_grad_enabled():
+            raise UsageError(
+                "float16 loses small gradients, and no loss scaler is used: train with inferer::precision bfloat16, "
+                "float32 or auto"
+            )
         with torch.autocast(inputs.device.type, dtype=dtype, enabled=dtype is not None):
             logits = super().__call__(inputs, network, *args, **kwargs)
         return logits.float()

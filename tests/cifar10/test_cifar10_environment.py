@@ -32,8 +32,13 @@ NOT_DECIDING = {
     "training/evaluation.py": "of the hospital's runs",
     "training/identity.py": "recognises a stage",
     "training/metric_handlers.py": "figures that the bundle does not select on",
+    "training/facts.py": "of the hospital's runs",
+    "training/parameters.py": "of the hospital's runs",
     "training/plans.py": "when a training runs",
+    "training/ranks.py": "several processes in one training, the hospital's",
     "training/ray_engine.py": "where a training runs",
+    "training/running.py": "when a training runs",
+    "training/settings.py": "of the hospital's runs",
     "training/tensors.py": "writes files whole",
     "transforms.py": "of the hospital's volumes",
 }

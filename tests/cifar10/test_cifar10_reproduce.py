@@ -13,7 +13,7 @@ import pytest
 
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10 import evaluation, lab
-from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH, Searched
+from prostate_alm.cifar10.candidates import Searched
 from prostate_alm.cifar10.lab import read_facts, validation_history
 from prostate_alm.cifar10.ledger import COLUMNS as LEDGER_COLUMNS
 from prostate_alm.cifar10.ledger import read_ledger
@@ -23,6 +23,7 @@ from prostate_alm.cifar10.results import ArmResult, load_results
 from prostate_alm.cifar10.run import Progress, Run
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import LocalEngine
+from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
 
 TINY = replace(SMOKE, scale=Scale(8, 4, 4), common={"max_epochs": 2}, constrained_epochs=2)
 TINY_SEARCH = replace(TINY, settings=Searched(), losses=("S-FL",), common={"max_epochs": 1}, constrained_epochs=1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pretended_lab import Rule, lab_in, trained
 
-from prostate_alm.cifar10.candidates import PENALTY_AND_GROWTH, Candidates, Published, Searched
+from prostate_alm.cifar10.candidates import Candidates, Published, Searched
 from prostate_alm.cifar10.evaluation import Evaluation, evaluate
 from prostate_alm.cifar10.lab import Lab, train
 from prostate_alm.cifar10.results import ArmResult, save_result
@@ -21,6 +21,7 @@ from prostate_alm.cifar10.search import (
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.errors import UsageError
 from prostate_alm.training import Job
+from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
 
 
 def evaluated(evaluation: Evaluation) -> ArmResult:

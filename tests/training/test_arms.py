@@ -154,8 +154,8 @@ def test_a_stage_is_not_resumed_under_another_metric_or_loss(tiny_run: tiny.Run,
 
 def test_a_metric_that_is_not_there_is_named(tiny_run: tiny.Run, fresh: Path) -> None:
     with pytest.raises(UsageError, match="no metric 'val_foo' to select on, only val_auc"):
-        run_workflow(tiny.BUNDLE, ["train"], places(tiny_run, fresh) | {"train::handlers#2::metric": "val_foo"})
-    renamed = {"train::handlers#3::auc_name": "val_foo"}
+        run_workflow(tiny.BUNDLE, ["train"], places(tiny_run, fresh) | {"select_by": "val_foo"})
+    renamed = {"train::handlers#6::auc_name": "val_foo"}
     with pytest.raises(UsageError, match="the penalty needs the metric 'val_foo'"):
         run_workflow(tiny.BUNDLE, ARMS["alm"], places(tiny_run, fresh / "alm") | renamed)
 

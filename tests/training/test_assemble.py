@@ -81,7 +81,7 @@ def test_weights_from_phantoms_say_so_and_others_do_not(tiny_run: tiny.Run, tmp_
     first = tiny_run.cohort.cases[0]
     phantom = replace(first, scanner={"vendor": "V", "model": PHANTOM_MODEL})
     cohort = Cohort(tiny_run.cohort.folder, (phantom, *tiny_run.cohort.cases[1:]))
-    assemble(tmp_path, tiny.BUNDLE, cohort, ("base",), 1, tiny.OVERRIDES)
+    assemble(tmp_path, tiny.BUNDLE, cohort, tiny.settings(alm=False, members=1))
     assert Predictor.load(tmp_path).notice == DEMO_NOTICE
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "members"]
 
@@ -89,5 +89,5 @@ def test_weights_from_phantoms_say_so_and_others_do_not(tiny_run: tiny.Run, tmp_
 def test_a_finished_bundle_is_not_made_again(tiny_run: tiny.Run) -> None:
     folder = tiny_run.folder / "bundle"
     before = folder.stat().st_mtime_ns
-    assert assemble(tiny_run.folder, Path("nowhere"), tiny_run.cohort, ("base",), 1, {}) == folder
+    assert assemble(tiny_run.folder, Path("nowhere"), tiny_run.cohort, tiny.settings()) == folder
     assert folder.stat().st_mtime_ns == before

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
 from prostate_alm.errors import NoInputError, OutputError
-from prostate_alm.training import CaseDataset, CaseSampler
+from prostate_alm.training import CaseDataset
 from prostate_alm.training.data import draw_seed
 from prostate_alm.training.tensors import save_tensors
 
@@ -69,19 +69,6 @@ def test_seeds_of_different_parts_differ() -> None:
     parts = [(0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 1), (0, 1, 2)]
     assert len({draw_seed(*part) for part in parts}) == len(parts)
     assert draw_seed(0, 1, 1) == draw_seed(0, 1, 1) < 2**32
-
-
-def test_the_sampler_shuffles_by_epoch_and_says_which() -> None:
-    def order(epoch: int, seed: int = 1, stage: int = 1) -> list[tuple[int, int]]:
-        sampler = CaseSampler(range(20), seed=seed, stage=stage)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert order(2) == order(2)
-    assert {epoch for epoch, _ in order(2)} == {2}
-    assert sorted(index for _, index in order(2)) == list(range(20))
-    others = [order(3), order(2, seed=2), order(2, stage=2)]
-    assert all([index for _, index in other] != [index for _, index in order(2)] for other in others)
 
 
 CALLS: list[str] = []

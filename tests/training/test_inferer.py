@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from prostate_alm.errors import UsageError
 from prostate_alm.training import AutocastInferer, quickest_precision
 
 
@@ -24,9 +25,18 @@ class Probe(nn.Module):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_the_network_runs_in_the_precision_and_logits_come_in_float32(precision: str) -> None:
     network = Probe()
-    logits = AutocastInferer(precision)(torch.ones(3, 2, 4, 4), network)
+    with torch.no_grad():
+        logits = AutocastInferer(precision)(torch.ones(3, 2, 4, 4), network)
     assert network.dtype == getattr(torch, precision)
     assert (logits.dtype, logits.shape) == (torch.float32, (3, 1))
+
+
+def test_gradients_are_recorded_in_any_precision_but_float16() -> None:
+    """Small float16 gradients vanish, and nothing here scales the loss."""
+    for precision in ("float32", "bfloat16"):
+        assert AutocastInferer(precision)(torch.ones(3, 2, 4, 4), Probe()).requires_grad
+    with pytest.raises(UsageError, match="no loss scaler is used: train with inferer::precision bfloat16"):
+        AutocastInferer("float16")(torch.ones(3, 2, 4, 4), Probe())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A run that was cut off ends in the same bits as one that was not."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import torch
 
 from prostate_alm.bundle import run_workflow
 from prostate_alm.errors import UsageError
-from prostate_alm.training import ARMS, COMPARISON, CaseDataset, train
+from prostate_alm.training import ARMS, COMPARISON, CaseDataset, checkpoint, train
 from prostate_alm.training.checkpoint import RESULT, STATE, WEIGHTS
 
 DROPOUT = {"member_def::dropout": 0.3}  # dropout draws from torch's global generator
@@ -47,6 +48,20 @@ def assert_same_stage(ours: Path, wanted: Path) -> None:
     assert same(state(ours), state(wanted))
 
 
+def cut_off_in_epoch(epoch: int) -> Any:
+    """A `CaseDataset.__getitem__` that ends the process within an epoch."""
+    drawn, get = 0, CaseDataset.__getitem__
+
+    def cut_off(self: CaseDataset, key: Any) -> dict[str, Any]:
+        nonlocal drawn
+        drawn += isinstance(key, tuple) and key[0] == epoch
+        if drawn == 6:  # in the second batch: multipliers of the first were raised
+            raise KeyboardInterrupt
+        return get(self, key)
+
+    return cut_off
+
+
 def same(one: Any, other: Any) -> bool:
     """Equal to the last bit, whatever the nesting."""
     if isinstance(one, torch.Tensor):
@@ -64,6 +79,44 @@ def test_one_bit_would_be_noticed() -> None:
     changed[1234] = torch.nextafter(changed[1234], torch.tensor(2.0))
     assert same({"a": [value, None]}, {"a": [value.clone(), None]})
     assert not same({"a": [value, None]}, {"a": [changed, None]})
+
+
+SCHEDULED = {"cosine_schedule": True, "accumulation_steps": 2, "balanced": True}
+
+
+def test_a_schedule_accumulation_and_balanced_draws_go_on_where_they_were(
+    tiny_run: tiny.Run, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = fresh / "whole", fresh / "cut"
+    run_stage("alm", whole, tiny_run, max_epochs=3, **SCHEDULED)
+    with monkeypatch.context() as patch:
+        patch.setattr(CaseDataset, "__getitem__", cut_off_in_epoch(3))
+        with pytest.raises(KeyboardInterrupt):
+            run_stage("alm", cut, tiny_run, max_epochs=3, **SCHEDULED)
+    assert state(cut)["epoch"] == 2
+    rates = [state(folder)["parts"]["optimizer"]["param_groups"][0]["lr"] for folder in (cut, whole)]
+    assert rates == pytest.approx([0.01 * (1 + math.cos(math.pi * 2 / 3)) / 2, 0.0])
+    run_stage("alm", cut, tiny_run, max_epochs=3, **SCHEDULED)
+    assert_same_stage(cut, whole)
+
+
+def test_a_schedule_is_of_a_length_and_other_draws_are_other_settings(tiny_run: tiny.Run, fresh: Path) -> None:
+    run_stage("base", fresh, tiny_run, max_epochs=1)
+    for change in SCHEDULED.items():
+        with pytest.raises(UsageError, match="settings"):
+            run_stage("base", fresh, tiny_run, max_epochs=2, **dict([change]))
+    scheduled = fresh / "scheduled"
+    run_stage("base", scheduled, tiny_run, max_epochs=1, cosine_schedule=True)
+    with pytest.raises(UsageError, match="settings"):
+        run_stage("base", scheduled, tiny_run, max_epochs=2, cosine_schedule=True)
+
+
+def test_ranks_that_see_different_states_are_refused(
+    tiny_run: tiny.Run, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "all_agree", lambda *_: False)
+    with pytest.raises(UsageError, match=r"ranks see different states in .*: put it where all of them can read it"):
+        run_stage("base", fresh, tiny_run, max_epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +141,8 @@ def test_two_epochs_and_two_more_are_four(arm: str, tiny_run: tiny.Run, straight
 def test_a_stage_cut_off_within_an_epoch_goes_on(
     arm: str, epoch: int, tiny_run: tiny.Run, straight: dict[str, Path], fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, get = 0, CaseDataset.__getitem__
-
-    def cut_off(self: CaseDataset, key: Any) -> dict[str, Any]:
-        nonlocal drawn
-        drawn += isinstance(key, tuple) and key[0] == epoch
-        if drawn == 6:  # in the second batch: multipliers of the first were raised
-            raise KeyboardInterrupt
-        return get(self, key)
-
     with monkeypatch.context() as patch:
-        patch.setattr(CaseDataset, "__getitem__", cut_off)
+        patch.setattr(CaseDataset, "__getitem__", cut_off_in_epoch(epoch))
         with pytest.raises(KeyboardInterrupt):
             run_stage(arm, fresh, tiny_run, max_epochs=4)
     assert not (fresh / RESULT).exists()
@@ -129,7 +173,7 @@ def test_early_stopping_that_had_triggered_trains_no_further_epoch(tiny_run: tin
 def test_states_are_written_as_rarely_as_told_and_the_result_is_the_same(
     interval: int, kept: int | None, tiny_run: tiny.Run, straight: dict[str, Path], fresh: Path
 ) -> None:
-    run_stage("base", fresh, tiny_run, max_epochs=4, **{"train::handlers::2::state_interval": interval})
+    run_stage("base", fresh, tiny_run, max_epochs=4, state_interval=interval)
     assert (state(fresh)["epoch"] if (fresh / STATE).exists() else None) == kept
     assert result(fresh) == result(straight["base"])
     assert (fresh / WEIGHTS).read_bytes() == (straight["base"] / WEIGHTS).read_bytes()

@@ -1,0 +1,1 @@
+"""The paper's incremental grid search, on any cohort."""

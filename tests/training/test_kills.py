@@ -1,0 +1,65 @@
+"""SIGKILL at random moments, also while starting or writing: a training ends in the bits of an uninterrupted one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import forked
+import pytest
+import tiny
+import torch
+
+KILLS = os.environ.get("PROSTATE_ALM_KILLS", "5")
+
+
+def without_seconds(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name != "seconds"}
+
+
+def flat(content: Any) -> Any:
+    """With the bytes of every tensor, so that == means every bit."""
+    if isinstance(content, torch.Tensor):
+        return str(content.dtype), tuple(content.shape), content.contiguous().numpy().tobytes()
+    if isinstance(content, dict):
+        return {name: flat(value) for name, value in content.items()}
+    return [flat(value) for value in content] if isinstance(content, list | tuple) else content
+
+
+def kept(folder: Path) -> dict[str, Any]:
+    """Everything that a run leaves, by file; of what it measures by the clock only that it is there."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.name == "result.json":
+            found[name] = without_seconds(json.loads(path.read_text()))
+        elif path.name == "train_state.pt":
+            found[name] = flat(without_seconds(torch.load(path, weights_only=True)))
+        elif path.is_file():
+            found[name] = path.read_bytes()
+    return found
+
+
+@pytest.mark.slow
+def test_trainings_killed_at_random_moments_end_in_the_same_bits(tiny_run: tiny.Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import kills; kills.main()"]
+    done = subprocess.run(
+        [*command, str(tiny_run.cohort.folder), str(tmp_path), KILLS, "7"],
+        env=os.environ | forked.ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert int(done.stdout.split()[0]) >= int(KILLS)
+    straight = kept(tmp_path / "straight")
+    for arm in ("base", "continued", "alm"):
+        assert straight[f"members/00/{arm}/train_state.pt"]["epoch"] == 3
+    runs = sorted(tmp_path.glob("killed_*"))
+    assert runs
+    for run in runs:
+        found = kept(run)
+        assert found.keys() == straight.keys()
+        assert [name for name in straight if found[name] != straight[name]] == []
