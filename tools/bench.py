@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios, each measured side by side in one run, since machines differ and are noisy.
 
-    python tools/bench.py [method|statistics|trainer|studies|reproduction ...]
+    python tools/bench.py [method|statistics|trainer|studies|bundles|reproduction ...]
 
 Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal,
 met, unit, comparison}.
@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_bundles
 import bench_method
 import bench_reproduction
 import bench_statistics
@@ -24,6 +25,7 @@ PARTS = {
     "statistics": bench_statistics.rows,
     "trainer": bench_trainer.rows,
     "studies": bench_studies.rows,
+    "bundles": bench_bundles.rows,
     "reproduction": bench_reproduction.rows,
 }
 

@@ -59,7 +59,7 @@ _MONAI = {
 
 _OWN = words("""
 bundle.load_weights bundle.write_notice
-cifar10.data.member_data cifar10.pictures.test_pictures cifar10.protocol.Scale cifar10.tensors.whole_batch
+cifar10.data.member_data cifar10.pictures.pictures_to_test cifar10.protocol.Scale cifar10.tensors.whole_batch
 cohort.load_data cohort.load_split
 losses.ALMLoss losses.AsymmetricFocalLoss losses.AsymmetricMarginLoss losses.BCELoss losses.ClassBalancedBCELoss
 losses.MBAUCLoss losses.MSFELoss losses.SymmetricFocalLoss losses.SymmetricMarginLoss losses.WeightedBCELoss
