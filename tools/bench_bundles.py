@@ -151,7 +151,7 @@ def waiting() -> list[Row]:
         place = Path(folder)
         write_cohort(place / "phantoms", studies=STUDIES, class_ratio="1:2", dialect="siemens", seed=1)
         prepare(place / "phantoms" / "studies", place / "phantoms" / "labels.csv", place / "cohort", keys=KEYS)
-        return [waiting_at(place, "the demo's grid, 32x32x12", {}, epochs=3)]
+        return [waiting_at(place, "32x32x12, one process loads ahead", {"num_workers": 1}, epochs=3)]
 
 
 def waiting_at(place: Path, grid: str, overrides: dict[str, Any], epochs: int) -> Row:

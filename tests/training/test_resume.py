@@ -100,6 +100,13 @@ def test_a_schedule_accumulation_and_balanced_draws_go_on_where_they_were(
     assert_same_stage(cut, whole)
 
 
+def test_cases_that_other_processes_prepare_are_the_same_cases(tiny_run: tiny.Run, fresh: Path) -> None:
+    here, ahead = fresh / "here", fresh / "ahead"
+    for folder, workers in ((here, 0), (ahead, 2)):
+        run_stage("base", folder, tiny_run, max_epochs=2, num_workers=workers)
+    assert_same_stage(ahead, here)
+
+
 def test_a_schedule_is_of_a_length_and_other_draws_are_other_settings(tiny_run: tiny.Run, fresh: Path) -> None:
     run_stage("base", fresh, tiny_run, max_epochs=1)
     for change in SCHEDULED.items():
