@@ -2,15 +2,19 @@
 
     python tools/make_demo_weights.py WORK
 
-WORK keeps phantoms and the run, so that a stopped call goes on. The bundle in the checkout gets `models/`,
-`hashes.json` and the metadata of the run. A maintainer's script: the package never imports it.
+WORK keeps phantoms and the run, so that a stopped call goes on. The bundle in the checkout gets `models/` with its
+exports, `hashes.json`, the metadata of the run and the README's table of figures. A maintainer's script: the package
+never imports it.
 """
 
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+
+import write_performance
 
 from prostate_alm.bundle import find_bundle, write_hashes
 from prostate_alm.cohort import Cohort
@@ -79,6 +83,8 @@ def main() -> None:
     save_threshold(threshold, bundle / "models" / "threshold.json")
     put_configs(made, bundle, measured)
     write_hashes(bundle)
+    write_performance.main()
+    subprocess.run([sys.executable, Path(__file__).with_name("export_bundle.py")], check=True)
     size = sum(path.stat().st_size for path in (bundle / "models").iterdir())
     print(f"{size} bytes in {bundle / 'models'}")
     if size >= LARGEST_BYTES:

@@ -83,7 +83,7 @@ def _write_metadata(folder: Path, cases: Sequence[Case], facts: Mapping[str, Any
     path = folder / "configs" / "metadata.json"
     metadata = json.loads(path.read_text(encoding="utf-8"))
     synthetic = any(case.scanner.get("model") == PHANTOM_MODEL for case in cases)
-    version = f"{metadata['version']}+{sha256(folder / 'models' / 'model.pt')[:8]}"
+    version = f"{metadata['version'].partition('+')[0]}+{sha256(folder / 'models' / 'model.pt')[:8]}"
     metadata["version"] = version
     metadata["changelog"] = {version: "trained by 'prostate-alm train'"}
     metadata["weights"] = DEMO_NOTICE if synthetic else ""
