@@ -14,7 +14,7 @@ demo: $(STAMP)
 COVERED := alm losses metrics figures networks operating_point
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(COVERED:%=--cov=prostate_alm.%) --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadscope $(COVERED:%=--cov=prostate_alm.%) --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
