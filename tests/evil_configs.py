@@ -69,7 +69,27 @@ EVIL: dict[str, tuple[Any, str, str]] = {
     "call of a subscript": ({"x": "$[exec][0]('1')"}, "x", "calls something|uses exec"),
     "double star": ({"x": "$dict(**{'reader': 'os.system'})"}, "x", r"\*\*"),
     "hidden in a reference's brackets": ({"x": "$@a[exec('1')]", "a": [1]}, "x", "uses exec"),
-    "text that a reference breaks open": ({"in": 1, "x": "$'@in'.__class__"}, "x", "__class__"),
+    "text that a reference breaks open": ({"in": 1, "x": "$'@in'"}, "x", "inside a text"),
+    "text that it breaks open at another place": (
+        {
+            "f": 1,
+            "x": {"copy": "%k::0::0"},
+            "k": [],
+            "+k": [
+                [
+                    f"$'@::::f{{{WRITE}}}'".replace("'{canary}'", '"{canary}"')
+                    .replace("'pathlib'", '"pathlib"')
+                    .replace("'x'", '"x"')
+                ]
+            ],
+        },
+        "+k::0::0",
+        "no Python",
+    ),
+    "text with a reference": ({"a": 1, "x": '$"@a"'}, "x", "inside a text"),
+    "relative macro in an expression": ({"x": "$[1][0 %#x]"}, "x", "relative macro"),
+    "a loop that changes an attribute": ({"a": 1, "x": "$[0 for @a.run in [1]]"}, "x", "changes a value"),
+    "a loop that changes an item": ({"a": [1], "x": "$[0 for @a[0] in [1]]"}, "x", "changes a value"),
     "wide letters": ({"x": "$\uff45\uff58\uff45\uff43('1')"}, "x", "uses exec"),
     "wide letters in an attribute": ({"x": "$().__\uff43lass__"}, "x", "__class__"),
     "no Python": ({"x": "$import os; 1 +"}, "x", "no Python|imports"),
@@ -81,6 +101,7 @@ EVIL: dict[str, tuple[Any, str, str]] = {
     "import subprocess as np": ({"x": "$import subprocess as np"}, "x", "imports subprocess"),
     "from os": ({"x": "$from os import system"}, "x", "os.system"),
     "from torch import hub": ({"x": "$from torch import hub"}, "x", "torch.hub"),
+    "torch.load by its own name": ({"x": "$from torch import load"}, "x", "torch.load"),
     "relative import": ({"x": "$from . import torch"}, "x", "not on the allow-list"),
     "import of a submodule": ({"x": "$import monai.bundle"}, "x", "monai.bundle"),
     "two imports": ({"x": "$import torch, os"}, "x", "more than one"),
@@ -135,6 +156,14 @@ EVIL: dict[str, tuple[Any, str, str]] = {
     ),
     "reader from a reference": ({"a": "os.system", **target("LoadImaged", reader="@a")}, "x::reader", "reader"),
     "one of several readers": (target("LoadImaged", reader=["ITKReader", "os.x"]), "x::reader", "reader"),
+    "reader by its place": (
+        {
+            **target("LoadImaged", keys="a", reader=["ITKReader"], args=["touch", "{canary}"]),
+            "x::reader::0_0": "subprocess.Popen",
+        },
+        "x::reader::0_0",
+        "reader",
+    ),
     "numpy's reader": (target("LoadImaged", reader="NumpyReader", allow_pickle=True), "x::reader", "NumpyReader"),
     "reader in a call": ({"x": "$dict(reader='os.system')"}, "x", "reader"),
     "pickle from a component": (target("Dataset", weights_only=False), "x::weights_only", "weights_only"),
@@ -144,6 +173,25 @@ EVIL: dict[str, tuple[Any, str, str]] = {
         {"a": "b.sh", **target("CheckpointSaver", final_filename="@a")},
         "x::final_filename",
         "plain",
+    ),
+    "a file of settings": (target("ClassificationSaver", filename="package.json"), "x::filename", "plain name"),
+    "a compiler": (target("SupervisedEvaluator", compile=True), "x::compile", "compile"),
+    "a compiler's path": (
+        target("SupervisedEvaluator", compile_kwargs={"options": "${'cpp.cxx': (None, '{canary}')}"}),
+        "x::compile_kwargs",
+        "compile_kwargs",
+    ),
+    "files to send": (target("MLFlowHandler", artifacts=["/data"]), "x::artifacts", "send files"),
+    "where to send": (target("MLFlowHandler", tracking_uri="$'https:' + '//a.b'"), "x::tracking_uri", "begin with"),
+    "where to send by a choice": (
+        {"mlflow_uri": "$'sqlite:///' if False else 'https:' + '//a.b'"},
+        "mlflow_uri",
+        "begin with",
+    ),
+    "where to send by a reference": (
+        {"a": "databricks", **target("MLFlowHandler", tracking_uri="@a")},
+        "x::tracking_uri",
+        "begin with",
     ),
     "Lambda": (target("Lambdad", func="$len"), "x::_target_", "not on the allow-list"),
     # macros, keys, values

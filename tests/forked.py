@@ -19,6 +19,7 @@ from typing import Any
 
 import tiny
 import torch
+import torch._dynamo  # an optimizer loads it with its first step: here once, for all children
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 from monai.engines import Trainer

@@ -1,7 +1,8 @@
 """A training that is killed at random moments and started again until it ends.
 
 `python -c "import kills; kills.main()" COHORT OUT KILLS SEED` trains one member with all its arms: `OUT/straight` at
-one go, `OUT/killed_0`, `OUT/killed_1`, ... with a SIGKILL again and again, until there were KILLS of them.
+one go, `OUT/killed_0`, `OUT/killed_1`, ... with a SIGKILL again and again, until there were KILLS of them. Every second
+kill comes by the clock, the others while a file is written: just before or just after it takes its place.
 """
 
 import os
@@ -10,6 +11,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import forked
 import tiny
@@ -29,10 +31,36 @@ def main() -> None:
     whole = time.monotonic() - started
     while len(killed) < kills:
         folder = out / f"killed_{number}"
-        while not wait_for(forked.fork(lambda folder=folder: run(cohort, folder)), generator.uniform(0, whole / 2)):
+        while not ended(folder, cohort, generator, whole, writing=len(killed) % 2 == 1):
             killed.append(reached(folder))
         number += 1
     sys.stdout.write(f"{len(killed)} kills in {number} trainings of {whole:.2f} s: {', '.join(killed)}\n")
+
+
+def ended(folder: Path, cohort: Path, generator: random.Random, whole: float, writing: bool) -> bool:
+    """Whether a training ends before it is killed."""
+    if not writing:
+        return wait_for(forked.fork(lambda: run(cohort, folder)), generator.uniform(0, whole / 2))
+    file, before = generator.randint(1, 9), generator.random() < 0.5
+    return wait_for(forked.fork(lambda: run_until(file, before, cohort, folder)), seconds=120.0)
+
+
+def run_until(file: int, before: bool, cohort: Path, folder: Path) -> None:
+    """Train until so many files were written whole, and die before or after the last one takes its place."""
+    replace, left = Path.replace, file
+
+    def dying(part: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if before and left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        placed = replace(part, target)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return placed
+
+    with patch.object(Path, "replace", dying):
+        run(cohort, folder)
 
 
 def reached(folder: Path) -> str:
@@ -46,19 +74,21 @@ def reached(folder: Path) -> str:
 
 
 def run(cohort: Path, folder: Path) -> None:
-    settings = tiny.settings(members=1, overrides=tiny.OVERRIDES | {"cosine_schedule": True})
+    changed = {"cosine_schedule": True, "accumulation_steps": 2}
+    settings = tiny.settings(members=1, aucm=True, overrides=tiny.OVERRIDES | changed)
     train(cohort, folder, tiny.BUNDLE, settings, processes=1)
 
 
 def wait_for(child: int, seconds: float) -> bool:
-    """Whether a child ends by itself, and well; after some seconds it is killed."""
+    """Whether a child ends well, rather than by a SIGKILL: its own, or ours after some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            if os.waitstatus_to_exitcode(status) != 0:
+            code = os.waitstatus_to_exitcode(status)
+            if code not in (0, -signal.SIGKILL):
                 sys.exit("a training did not end well")
-            return True
+            return code == 0
         time.sleep(0.001)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -25,7 +25,7 @@ penalty_and_growth: [[0.2, 3], [0.3, 2]]
 delta: [1.0, 2.0]
 GRID
 "$tool" search "$work/training" --out "$work/search" --grid "$work/grid.yaml" --members 3 \
-    --epochs 30 --constrained-epochs 15 --set 'spacing_mm=[4, 4, 6]' --set 'spatial_shape=[16, 16, 6]' \
+    --epochs 20 --constrained-epochs 10 --set 'spacing_mm=[4, 4, 6]' --set 'spatial_shape=[16, 16, 6]' \
     --set 'member_def::channels=[8, 16]' --set 'member_def::pooling=[[2, 2, 1], [8, 8, 6]]' \
     --set 'member_def::hidden=16' --set learning_rate=0.003 --set state_interval=0
 "$tool" evaluate "$work/search" "$work/test" --out "$work/evaluations"

@@ -113,11 +113,18 @@ GUARDED: Mapping[str, frozenset[str | bool]] = {
     "weights_only": frozenset([True]),
     "allow_pickle": frozenset([False]),
     "pretrained": frozenset([False]),
+    "compile": frozenset([False]),
+    "compile_kwargs": _NOTHING,
+    "artifacts": _NOTHING,
+    "artifact_location": _NOTHING,
 }
-"""Arguments whose text MONAI takes for the name of code, or that unpickle or download, and what they may be."""
+"""Arguments that name or load code, start a compiler, unpickle, download or send files, and what they may be."""
 
 FILES = frozenset(["filename", "final_filename", "key_metric_filename"])
 """Arguments that name a file to write: never one that something else would run or read as settings."""
+
+ADDRESSES = frozenset(["tracking_uri", "mlflow_uri"])
+"""Arguments that name a place to log to: one on this machine."""
 
 IMPORTS = frozenset(["ignite", "math", "monai", "numpy", "prostate_alm", "torch"])
 """What `$import` may import."""

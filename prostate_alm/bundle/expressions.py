@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from monai.bundle.config_parser import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 
-from prostate_alm.bundle.allowed import ATTRIBUTES, BUILTINS, FILES, GUARDED, IMPORTS, NAMES
+from prostate_alm.bundle.allowed import ADDRESSES, ATTRIBUTES, BUILTINS, FILES, GUARDED, IMPORTS, NAMES
 
 STANDARD_ALIASES = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy"}
 """What MONAI imports for every expression: name -> module."""
@@ -22,7 +22,9 @@ _NODES = (
     ast.JoinedStr, ast.FormattedValue, ast.expr_context, ast.boolop, ast.unaryop, ast.cmpop,
     ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr,
 )  # fmt: skip
-_FILE = re.compile(r"[\w-]+(\.[\w-]+)*\.(csv|json|pt|txt)", re.ASCII)
+_FILE = re.compile(r"[\w-]+(\.[\w-]+)*\.(csv|pt)", re.ASCII)
+_LOCAL = re.compile(r"(sqlite|file):///")
+_RELATIVE_MACRO = re.compile("%(::|#)")
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])(?!(?:sqlite|file):///)[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -58,13 +60,30 @@ def check_guarded(name: str, value: object) -> None:
         Refused: if the value is not one of them.
     """
     if name in FILES and not (isinstance(value, str) and _FILE.fullmatch(value)):
-        raise Refused(f"{name} must be the plain name of a .csv, .json, .pt or .txt file, not {value!r}")
+        raise Refused(f"{name} must be the plain name of a .csv or .pt file, not {value!r}")
+    if name in ADDRESSES and value is not None:
+        _check_local(name, value)
     if name not in GUARDED or value is None:
         return
     values = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(each, str | bool) and each in GUARDED[name] for each in values):
         allowed = ", ".join(sorted(map(str, GUARDED[name]))) or "null alone"
-        raise Refused(f"{name} may name or load code: allowed is {allowed}, not {value!r}")
+        raise Refused(f"{name} may name or load code, or send files: allowed is {allowed}, not {value!r}")
+
+
+def _check_local(name: str, value: object) -> None:
+    """Text that an expression puts together cannot be read in advance, but what it begins with can."""
+    first: ast.AST | None = None
+    if isinstance(value, str) and value.startswith("$"):
+        try:
+            first = ast.parse(value[1:].replace("@", ""), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            first = None
+        while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
+            first = first.left
+    begins = first.value if isinstance(first, ast.Constant) else value
+    if value != "@mlflow_uri" and not (isinstance(begins, str) and _LOCAL.match(begins)):
+        raise Refused(f"{name} must begin with sqlite:/// or file:///, not be {value!r}")
 
 
 def as_evaluated(text: str, key: str) -> str:
@@ -111,7 +130,7 @@ def imported(text: str) -> Import | None:
         what, allowed = alias.name, IMPORTS
     else:
         what, allowed = f"{module.module}.{alias.name}", NAMES
-    if what not in allowed or getattr(module, "level", 0):
+    if what not in allowed or what == "torch.load" or getattr(module, "level", 0):
         raise Refused(f"imports {what}, which is not on the allow-list")
     name = alias.asname or alias.name
     if STANDARD_ALIASES.get(name, what) != what or hasattr(builtins, name) or name.startswith("_"):
@@ -133,6 +152,8 @@ def check_expression(text: str, key: str, aliases: Mapping[str, str]) -> None:
     Example:
         >>> check_expression("$list(@network.parameters())", "params", {})
     """
+    if _RELATIVE_MACRO.search(text):
+        raise Refused("holds a relative macro, in whose place MONAI would write keys")
     code = as_evaluated(text, key)
     try:
         tree = ast.parse(code, mode="eval")
@@ -166,6 +187,8 @@ class _Judge:
         """Refuse a node, or look at what is below it."""
         if not isinstance(node, _NODES):
             raise Refused(f"uses {type(node).__name__}, which is not on the allow-list")
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            raise Refused("changes a value")
         special = getattr(self, f"on_{type(node).__name__.lower()}", None)
         if special is None:
             self._below(node)
@@ -177,7 +200,9 @@ class _Judge:
             self.check(child)
 
     def on_constant(self, node: ast.Constant) -> None:
-        """Text may name no address."""
+        """Text may name no address, and hold no `@id`: its quotes would end the text, at another place another one."""
+        if _REFERENCES in str(node.value):
+            raise Refused("refers to an id inside a text")
         if isinstance(node.value, str):
             check_address(node.value)
 

@@ -2,8 +2,9 @@
 
 import ast
 import configparser
+import re
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from prostate_alm.bundle.allowed import words
 from prostate_alm.bundle.expressions import Refused
@@ -18,6 +19,10 @@ CLASSES = frozenset(
 """Handlers that write here; those that send to other machines are left out."""
 
 _STREAMS = ("sys.stdout", "sys.stderr")
+_WORDS = frozenset(
+    words("a w x utf-8 midnight S M H D filename mode encoding delay when interval maxBytes backupCount")
+)
+_LOG = re.compile(r"[\w-]+\.(log|txt)", re.ASCII)
 
 
 def logging_findings(path: Path) -> Iterator[tuple[str, str]]:
@@ -26,10 +31,10 @@ def logging_findings(path: Path) -> Iterator[tuple[str, str]]:
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
         sections = {name: dict(parser.items(name, raw=name.startswith("formatter_"))) for name in parser.sections()}
-        # a formatter's format is full of %(name)s; its class is interpolated
+        # a formatter's format is full of %(name)s; its class and defaults are interpolated
         for name in sections:
-            if name.startswith("formatter_") and "class" in sections[name]:
-                sections[name]["class"] = parser.get(name, "class")
+            for key in {"class", "defaults"} & sections[name].keys():
+                sections[name][key] = parser.get(name, key)
     except (configparser.Error, ValueError, OSError) as error:
         yield "the file", f"cannot be read: {' '.join(str(error).split())}"
         return
@@ -60,8 +65,8 @@ def _check_node(node: ast.AST, text: str) -> None:
         if ast.unparse(node) not in (*_STREAMS, "sys"):
             raise Refused(f"{text!r} uses {ast.unparse(node)}; only {' and '.join(_STREAMS)} are allowed")
     elif isinstance(node, ast.Constant):
-        path = PurePath(node.value) if isinstance(node.value, str) else PurePath()
-        if path.is_absolute() or ".." in path.parts:
-            raise Refused(f"{text!r} names a file elsewhere")
+        value = node.value
+        if isinstance(value, str | bytes) and value not in _WORDS and not _LOG.fullmatch(str(value)):
+            raise Refused(f"{text!r} may name a file that is no plain .log or .txt")
     elif not isinstance(node, ast.Tuple | ast.List | ast.Dict | ast.Load):
         raise Refused(f"{text!r} is an expression ({type(node).__name__}), not a value")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from locale import getpreferredencoding
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES} bytes")
         text = path.read_text(encoding="utf-8")
+        _refuse_another_reading(text, path)
         content = _json(text) if path.suffix.lower() == ".json" else _yaml(text)
     except json.JSONDecodeError as error:
         raise BadConfigError(f"{name}, line {error.lineno}, column {error.colno}: no JSON: {error.msg}") from error
@@ -51,6 +53,13 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadConfigError(f"{name} is a {type(content).__name__}, not a mapping of keys to values")
     return content
+
+
+def _refuse_another_reading(text: str, path: Path) -> None:
+    """MONAI reads in the machine's encoding: in some, a letter swallows the quote or backslash behind it."""
+    here = path.read_text(encoding=getpreferredencoding(False))
+    if [each for each in here if each.isascii()] != [each for each in text if each.isascii()]:
+        raise ValueError("this machine's encoding reads it in another way; use ASCII alone")
 
 
 def _json(text: str) -> Any:

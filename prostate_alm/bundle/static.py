@@ -20,8 +20,12 @@ from prostate_alm.bundle.reading import BadConfigError, config_files, read_confi
 from prostate_alm.errors import IntegrityError, ModelError
 
 METADATA = "metadata.json"
-CODE_SUFFIXES = frozenset((".py", ".pyc", ".pyo", ".pyd", ".so", ".dll", ".dylib", ".pth"))
+CODE_SUFFIXES = frozenset(
+    (".py", ".pyw", ".pyc", ".pyo", ".pyd", ".so", ".dll", ".dylib", ".pth", ".dist-info", ".egg-info", ".egg-link")
+)
+"""Code, and what tells Python of an installed package, whose entry points would be believed."""
 MOST_VALUES = 100_000
+LONGEST_NAME = 200
 _KEY = re.compile(r"\+?\w+(?:(?:::|#)\w+)*", re.ASCII)
 _SPECIAL = frozenset(("_target_", "_desc_", "_requires_", "_disabled_", "_mode_", "_meta_"))
 
@@ -113,7 +117,8 @@ def _inert_findings(file: str, content: Any) -> list[Finding]:
     found: list[Finding] = []
 
     def visit(key: str, name: str, value: Any, _parent: Any) -> None:
-        if name in _SPECIAL - {"_desc_"} or (isinstance(value, str) and value[:1] in ("$", "%", "@")):
+        special = not (_SPECIAL - {"_desc_"}).isdisjoint(_parts(name))
+        if special or (isinstance(value, str) and value[:1] in ("$", "%", "@")):
             found.append(Finding(file, key, "metadata is plain data: no expression, macro, reference or component"))
 
     walk(content, visit)
@@ -148,7 +153,7 @@ def _value_findings(
     file: str, key: str, name: str, value: Any, parent: Any, aliases: Mapping[str, str]
 ) -> Iterator[Finding]:
     if isinstance(parent, dict):
-        last = re.split("::|#", name)[-1]
+        last = _parts(name)[-1]
         checks = (lambda: _check_key(name, key, value), lambda: _check_special(last, name, value, parent))
         for check in checks:
             try:
@@ -161,7 +166,7 @@ def _value_findings(
             return
     if isinstance(value, str):
         try:
-            _check_text(value, key, aliases, described=name == "_desc_")
+            _check_text(value, key.removeprefix("+"), aliases, described=name == "_desc_")
         except Refused as reason:
             yield Finding(file, key, f"{reason}: {_short(value)}")
 
@@ -170,16 +175,17 @@ def _check_key(name: str, key: str, value: Any) -> None:
     """MONAI writes keys into expressions (`@##id`), so that a key may be nothing but words."""
     if not _KEY.fullmatch(name):
         raise Refused("a key holds letters, digits, '_' and '::' alone")
-    for part in re.split("::|#", name.removeprefix("+")):
+    for part in _parts(name):
         if part.startswith("_") and part.endswith("_") and part not in _SPECIAL:
             raise Refused(f"the special key {part} is not on the allow-list")
     merged = name.startswith("+") and isinstance(value, dict) and not {"_target_", "_mode_"}.isdisjoint(value)
-    if merged or (name not in _SPECIAL and re.split("::|#", key)[-1] in ("_target_", "_mode_")):
+    if merged or (name not in _SPECIAL and _parts(key)[-1] in ("_target_", "_mode_")):
         raise Refused("exchanges a part of a component; write the whole component")
 
 
 def _check_special(last: str, name: str, value: Any, parent: Mapping[str, Any]) -> None:
-    check_guarded(last, value)
+    for part in _parts(name):  # of `reader::0` too
+        check_guarded(part, value)
     if last == "_target_":
         _check_target(value, parent.get("_mode_") if name == "_target_" else None)
     if last == "_mode_" and (value not in ("default", "callable") or "_target_" not in parent):
@@ -196,9 +202,13 @@ def _check_target(target: Any, mode: Any) -> None:
         raise Refused(f"{target!r} is not on the allow-list")
 
 
+def _parts(name: str) -> list[str]:
+    return re.split("::|#", name.removeprefix("+"))
+
+
 def _near_component(target: Any) -> str | None:
     """The allowed component that a name is a misspelling of, if there is one."""
-    if not isinstance(target, str):
+    if not isinstance(target, str) or len(target) > LONGEST_NAME:
         return None
     package, _, name = target.rpartition(".")
     candidates = [allowed for allowed in COMPONENTS if _alike(package, allowed.rpartition(".")[0])]
@@ -239,7 +249,7 @@ def _import_of(text: str) -> object | None:
 def _code_findings(folder: Path) -> Iterator[Finding]:
     """MONAI puts the bundle's folder on Python's path: a file in it could be imported in the place of a package."""
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        below = [entry] if entry.is_file() else [] if entry.name == "eval" else sorted(entry.rglob("*"))
+        below = [] if entry.name == "eval" and entry.is_dir() else [entry, *sorted(entry.rglob("*"))]
         for path in below:
             name = path.relative_to(folder).as_posix()
             if path.suffix.lower() in CODE_SUFFIXES:

@@ -34,13 +34,19 @@ class Measurement:
 def evaluate_all(model: Path, out: Path, asked: Measurement) -> Iterator[tuple[Path, list[str]]]:
     """Evaluate a run or a bundle, or every run below a folder such as a search's, each in a folder of its own.
 
+    Raises:
+        UsageError: if a threshold is given for several runs: it belongs to one.
+
     Yields:
         What `evaluate_run` returns, with the run's name before each line if there are several.
     """
+    from prostate_alm.errors import UsageError
     from prostate_alm.training import find_runs, one_thread
 
     if not any((model / part).is_dir() for part in ("bundle", "configs")):
         runs = find_runs(model)
+        if asked.threshold is not None:
+            raise UsageError(f"a threshold is locked for one model, and {model} holds {len(runs)}: evaluate that one")
         with TemporaryDirectory(prefix="prostate-alm-") as cache, one_thread():  # many small passes
             for run in runs:
                 name = run.relative_to(model)
@@ -66,7 +72,7 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
     from prostate_alm.cohort import Cohort
     from prostate_alm.files import output_folder
     from prostate_alm.report import summarise, write_report
-    from prostate_alm.report.comparison import write_record
+    from prostate_alm.report.comparison import discard_record, write_record
     from prostate_alm.training import at_class_ratio, facts_of, predict_arms, refuse_shared_patients, require_labels
 
     whole = Cohort.load(asked.cohort)
@@ -79,17 +85,18 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
     output_folder(out)
     with console.progress("scoring studies") as advance:
         rows = predict_arms(run, cohort, device=asked.device, cache=cache, progress=advance)
-    thinned = _thinned(whole, cohort, tested)
+    thinned, digest = _thinned(whole, cohort, tested), cohort.digest()
+    discard_record(out)  # an earlier one must not stand beside other predictions if this ends half-way
     report = write_report(
         out,
         rows,
         notice=predictor.notice,
         threshold=threshold,
-        provenance=_provenance(predictor, cohort) | ({"Class ratio": thinned} if thinned else {}),
+        provenance=_provenance(predictor, cohort, digest) | ({"Class ratio": thinned} if thinned else {}),
         main_arm=predictor.arm,
     )
     model = {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256}
-    write_record(out, facts, tested=tested, notice=predictor.notice, model=model)
+    write_record(out, facts, cohort=digest, tested=tested, notice=predictor.notice, model=model)
     lines = [
         f"{summary.arm}: {figure}"
         for summary in summarise(rows, threshold=threshold, main_arm=predictor.arm)
@@ -123,13 +130,13 @@ def locked_threshold(path: Path | None, predictor: "Predictor") -> "Threshold | 
     return threshold
 
 
-def _provenance(predictor: "Predictor", cohort: "Cohort") -> dict[str, str]:
+def _provenance(predictor: "Predictor", cohort: "Cohort", digest: str) -> dict[str, str]:
     labels = [case.label for case in cohort.cases]
     return {
         "Model": f"{predictor.name}, version {predictor.version}",
         "Model SHA-256": predictor.sha256,
         "Cohort": f"{len(labels)} studies: {labels.count(1)} positive, {labels.count(0)} negative",
-        "Cohort SHA-256": cohort.digest(),
+        "Cohort SHA-256": digest,
         "Harmonised studies": str(sum(case.harmonised for case in cohort.cases)),
         "Software": ", ".join(f"{name} {version}" for name, version in predictor.software.items()),
     }

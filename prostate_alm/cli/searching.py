@@ -11,7 +11,7 @@ from prostate_alm.cli.training import CohortFolder, Device, Override, overrides_
 
 if TYPE_CHECKING:
     from prostate_alm.render.grid import Grid
-    from prostate_alm.training.search.plan import Tried
+    from prostate_alm.training.search.table import Tried
 
 NATURAL = "natural"
 

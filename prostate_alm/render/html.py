@@ -1,8 +1,11 @@
 """The environment that fills page templates: everything is escaped, nothing may be missing."""
 
+from functools import cache
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
+@cache  # templates are compiled once in a process
 def environment(package: str) -> Environment:
     """The templates of a package, with every value escaped and a missing one an error.
 

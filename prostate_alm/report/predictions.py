@@ -10,6 +10,7 @@ from prostate_alm.errors import UsageError
 from prostate_alm.metrics.inputs import Floats
 
 ARMS = ("base", "continued", "alm")
+PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 COLUMNS = ("case_id", "label", "arm", "logit")
 
 

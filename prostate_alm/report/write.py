@@ -1,13 +1,13 @@
 """Write an evaluation down: metrics.json, predictions.csv and report.html."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prostate_alm.files import output_folder, write_csv, write_json, write_text
 from prostate_alm.operating_point import Threshold
 from prostate_alm.report.page import Page
-from prostate_alm.report.predictions import COLUMNS, Rows
+from prostate_alm.report.predictions import COLUMNS, METRICS, PREDICTIONS, Rows
 from prostate_alm.report.summary import ArmSummary, figure_rows, summarise
 
 
@@ -42,10 +42,21 @@ def write_report(
     main = next(summary for summary in summaries if summary.arm == main_arm)
     page = Page(summaries, main, threshold, notice, provenance).html()
     folder = output_folder(out)
-    warned = {"notice": notice} if notice else {}
-    write_csv(folder / "predictions.csv", [*_columns(summaries), *warned], (row | warned for row in _rows(summaries)))
-    write_json(folder / "metrics.json", [row | warned for row in figure_rows(summaries)])
+    write_figures(folder, summaries, notice)
     return write_text(folder / "report.html", page)
+
+
+def write_figures(folder: Path, summaries: Sequence[ArmSummary], notice: str) -> None:
+    """Write `metrics.json` and `predictions.csv`, which is what its figures, and those of a comparison, are made from.
+
+    Args:
+        folder: exists.
+        summaries: one per arm.
+        notice: a warning that every row of both repeats, or empty.
+    """
+    warned = {"notice": notice} if notice else {}
+    write_csv(folder / PREDICTIONS, [*_columns(summaries), *warned], (row | warned for row in _rows(summaries)))
+    write_json(folder / METRICS, [row | warned for row in figure_rows(summaries)])
 
 
 def member_column(member: int) -> str:
@@ -58,11 +69,11 @@ def member_column(member: int) -> str:
     return f"member_{member:02d}"
 
 
-def _columns(summaries: list[ArmSummary]) -> list[str]:
+def _columns(summaries: Sequence[ArmSummary]) -> list[str]:
     return [*COLUMNS, *(member_column(member) for member in range(len(summaries[0].scores.members)))]
 
 
-def _rows(summaries: list[ArmSummary]) -> list[dict[str, Any]]:
+def _rows(summaries: Sequence[ArmSummary]) -> list[dict[str, Any]]:
     """The predictions as they were understood: arms in order, cases by id, whole labels."""
     return [
         {"case_id": case_id, "label": int(label), "arm": summary.arm, "logit": logit}

@@ -1,6 +1,7 @@
 """Keeping a training stage: its best weights, everything needed to go on after a kill, and its result."""
 
 import math
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,8 +44,9 @@ class StageCheckpoint:
         smaller_is_better: True for a false-positive rate.
 
     Raises:
-        UsageError: when it starts, if the folder holds a stage of other data, settings or first weights, or ranks see
-            different states in it; while it trains, if the loss or the metric is no longer finite.
+        UsageError: for a patience below 1; when it starts, if the folder holds a stage of other data, settings or
+            first weights, or one that cannot be read, or ranks see different states in it; while it trains, if the
+            loss or the metric is no longer finite.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class StageCheckpoint:
         metric: str = "val_auc",
         smaller_is_better: bool = False,
     ) -> None:
+        if patience is not None and patience < 1:
+            raise UsageError(f"patience must be 1 epoch or more, or null to train all, got {patience}")
         self.folder = Path(folder)
         self.network: nn.Module = bare(parts["network"])
         self.parts = {name: part for name, part in parts.items() if part is not None} | {"network": self.network}
@@ -99,7 +103,10 @@ class StageCheckpoint:
         self._stop_early(engine)
 
     def _load(self, engine: Engine, path: Path) -> None:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise UsageError(f"{path} is damaged: remove {self.folder} to train the stage anew") from error
         differing = [name for name, value in self._identity.items() if state["identity"].get(name) != value]
         if differing:
             raise UsageError(

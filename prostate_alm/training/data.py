@@ -5,8 +5,9 @@ A resumed run is then the same run, in whatever order or process the cases are d
 
 import hashlib
 import json
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,7 @@ from monai.transforms import Compose
 from torch.utils.data import Dataset
 
 from prostate_alm.alm import case_key
+from prostate_alm.errors import UsageError
 from prostate_alm.training.tensors import save_tensors
 from prostate_alm.transforms import preprocess
 
@@ -60,6 +62,9 @@ class CaseDataset(Dataset[dict[str, Any]]):
         seed: the run's seed.
         stage: number of the training stage.
 
+    Raises:
+        UsageError: if a cache is asked for a preprocessing that cannot be recognised later, such as a lambda.
+
     Example:
         >>> dataset = CaseDataset([{"case_id": "a", "image": 1}], transform=lambda case: case)
         >>> dataset[0]
@@ -83,9 +88,8 @@ class CaseDataset(Dataset[dict[str, Any]]):
         self.stage = stage
         self._pipeline = b""
         if self.cache_dir is not None:
+            self._pipeline = _recognised(transform)
             self.cache_dir.mkdir(parents=True, exist_ok=True)
-            steps = transform.flatten().transforms if isinstance(transform, Compose) else transform
-            self._pipeline = pickle_hashing(steps)  # not of a Compose itself, which holds a random state
 
     def __len__(self) -> int:
         return len(self.data)
@@ -108,9 +112,22 @@ class CaseDataset(Dataset[dict[str, Any]]):
         if self.cache_dir is None:
             return preprocess(self.transform, case)
         path = self.cache_dir / f"{_content_key(case, self._pipeline)}.pt"
-        if not path.is_file():
-            save_tensors(path, preprocess(self.transform, case))
+        if path.is_file():
+            with suppress(RuntimeError, EOFError, pickle.UnpicklingError):  # a damaged file is made anew
+                return torch.load(path, weights_only=True)
+        save_tensors(path, preprocess(self.transform, case))
         return torch.load(path, weights_only=True)
+
+
+def _recognised(transform: Any) -> bytes:
+    steps = transform.flatten().transforms if isinstance(transform, Compose) else transform
+    try:
+        return pickle_hashing(steps)  # not of a Compose itself, which holds a random state
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"the preprocessing cannot be recognised in a cache ({error}): name a function of an installed module "
+            "instead of a lambda, or set cache_dir to null"
+        ) from error
 
 
 @contextmanager

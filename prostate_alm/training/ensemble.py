@@ -76,7 +76,7 @@ def record(path: Path, content: dict[str, Any]) -> None:
 
     Args:
         path: of the record; its folder is what the message names.
-        content: JSON; the first key that differs is named.
+        content: JSON; the first value that differs is named, however deep it stands.
 
     Raises:
         UsageError: if the record is there and says something else.
@@ -89,5 +89,14 @@ def record(path: Path, content: dict[str, Any]) -> None:
     differing = [name for name in content if recorded.get(name) != content[name]]
     if differing:
         raise UsageError(
-            f"{path.parent} was started with another {differing[0]}; choose another --out, or the same call again"
+            f"{path.parent} was started with another {_named(differing[0], recorded, content)}; "
+            "choose another --out, or the same call again"
         )
+
+
+def _named(name: str, recorded: Any, content: Any) -> str:
+    """What differs below a key of two records."""
+    before, now = recorded.get(name), content.get(name)
+    if isinstance(before, dict) and isinstance(now, dict):
+        return _named(next(key for key in {**now, **before} if before.get(key) != now.get(key)), before, now)
+    return name.removesuffix("_sha256")

@@ -106,12 +106,15 @@ def facts_of(predictor: Predictor) -> dict[str, Any]:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The finished runs below a folder, such as a search's, in order of their paths; the folder itself is none.
+    """The finished runs in a folder, such as a search's or one of several runs, in order of their paths.
+
+    The folder itself is none; runs stand in it, or one folder deeper.
 
     Raises:
         ModelError: if there is none.
     """
-    found = sorted(path.parent for path in folder.glob("*/*/run.json") if (path.parent / "bundle").is_dir())
+    records = [*folder.glob("*/run.json"), *folder.glob("*/*/run.json")]
+    found = sorted(path.parent for path in records if (path.parent / "bundle").is_dir())
     if not found:
         raise ModelError(
             f"{folder} is neither a bundle nor a finished run nor a search; give a folder made by 'prostate-alm train'"

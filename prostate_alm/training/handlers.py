@@ -12,14 +12,17 @@ from prostate_alm.errors import UsageError
 from prostate_alm.losses import ALMLoss
 from prostate_alm.training.data import draw_seed
 
+FIGURES = ("penalty", "largest_multiplier", "mean_violation", "satisfied_share")
+"""What `ALMHandler` tells of an epoch."""
+
 
 class ALMHandler:
     """Runs Algorithm 1 of the paper inside a stock `SupervisedTrainer`.
 
     Binds the batch's case ids before the loss, raises the multipliers once after backward, and raises the penalty
-    after every validation whose AUC fell. Every epoch it writes into `trainer.state.metrics`: `penalty` (of the epoch
-    that ended), `largest_multiplier`, `mean_violation` and `satisfied_share` (of the positives, those that no negative
-    of their batch comes near by less than the margin).
+    after every validation whose AUC fell. In every epoch that validates it writes into `trainer.state.metrics`:
+    `penalty` (of the epoch that ended), `largest_multiplier`, `mean_violation` and `satisfied_share` (of the positives,
+    those that no negative of their batch comes near by less than the margin); other epochs have none of them.
 
     Args:
         loss: the trainer's loss.
@@ -54,8 +57,10 @@ class ALMHandler:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._raise_multipliers)
         self.evaluator.add_event_handler(Events.COMPLETED, self._end_epoch, engine)
 
-    def _start_epoch(self, _engine: Engine) -> None:
+    def _start_epoch(self, engine: Engine) -> None:
         self._violations.clear()
+        for name in FIGURES:  # those of an earlier validation
+            engine.state.metrics.pop(name, None)
 
     def _bind(self, engine: Engine) -> None:
         batch = _mapping(engine.state.batch)
@@ -69,12 +74,13 @@ class ALMHandler:
         if not self._violations:  # the evaluator was run by hand, outside an epoch
             return
         amounts = torch.cat([amount.double().cpu() for amount in self._violations])
-        trainer.state.metrics |= {
-            "penalty": self.loss.schedule.penalty,
-            "largest_multiplier": self.loss.multipliers.largest,
-            "mean_violation": float(amounts.mean()) if amounts.numel() else 0.0,
-            "satisfied_share": float((amounts == 0).double().mean()) if amounts.numel() else 1.0,
-        }
+        figures = (
+            self.loss.schedule.penalty,
+            self.loss.multipliers.largest,
+            float(amounts.mean()) if amounts.numel() else 0.0,
+            float((amounts == 0).double().mean()) if amounts.numel() else 1.0,
+        )
+        trainer.state.metrics |= dict(zip(FIGURES, figures, strict=True))
         self._violations.clear()
         if self.auc_name not in evaluator.state.metrics:
             raise UsageError(f"the penalty needs the metric {self.auc_name!r}, the evaluator has none of this name")

@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from monai.engines import Trainer
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 
 def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any, selection: str) -> dict[str, str]:
-    """Hashes of everything that determines a stage but for its length; call it before the first step.
+    """Hashes of what determines a stage but for its length and the voxels themselves; call it before the first step.
 
     Args:
-        trainer: gives the batch size, of all ranks, and the sampler's seed and choice of its loader.
+        trainer: gives the batch size, of all ranks, the sampler's seed and choice, preprocessing and augmentation of
+            its loader's dataset, and the inferer with its precision.
         parts: `network` with its first weights, which stand for architecture, seed and checkpoint; optimizer, loss and
             so on, whose settings are read off.
         data: cases and labels, anything that JSON or `str` can write down.
@@ -25,8 +27,11 @@ def stage_identity(trainer: Trainer, parts: Mapping[str, Any], data: Any, select
     """
     loader = trainer.data_loader
     sampler = getattr(loader, "sampler", None)
+    dataset = getattr(loader, "dataset", None)
     settings = [
         selection,
+        [plain(getattr(dataset, name, None)) for name in ("transform", "augmentation")],
+        plain(getattr(trainer, "inferer", None)),
         _batch_size(loader, sampler),
         getattr(sampler, "seed", None),
         *map(_settings, parts.values()),
@@ -60,6 +65,37 @@ def _settings(part: Any) -> str:
     groups: list[dict[str, Any]] = getattr(part, "param_groups", [])
     told = [{name: value for name, value in group.items() if name != "params"} for group in groups]
     return f"{type(part).__name__} {told}"
+
+
+def plain(part: Any, within: tuple[int, ...] = ()) -> Any:
+    """What JSON can write down of a transform and its parts, the same in every process; of a random state its type.
+
+    Args:
+        part: anything; of a part that holds itself, the type is told where it comes again.
+        within: identities of the objects that hold it.
+
+    Example:
+        >>> from monai.transforms import Flip
+        >>> plain(Flip(spatial_axis=0))
+        ['Flip', [['_lazy', False], ['spatial_axis', 0]]]
+        >>> plain(Flip(spatial_axis=0)) == plain(Flip(spatial_axis=1))
+        False
+    """
+    if part is None or isinstance(part, bool | int | float | str):
+        return part
+    if isinstance(part, Tensor | np.ndarray):
+        return part.tolist()
+    if isinstance(part, set | frozenset):
+        return sorted(map(str, part))
+    if id(part) in within:
+        return type(part).__qualname__
+    within = (*within, id(part))
+    if isinstance(part, Mapping):
+        return sorted(([str(name), plain(value, within)] for name, value in part.items()), key=str)
+    if isinstance(part, Sequence):
+        return [plain(value, within) for value in part]
+    name = getattr(part, "__qualname__", None)  # a class or a function
+    return name or [type(part).__qualname__, plain(getattr(part, "__dict__", {}), within)]
 
 
 def _digest(content: Any) -> str:

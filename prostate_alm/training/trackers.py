@@ -18,5 +18,5 @@ def require_package(name: str, key: str) -> None:
     Example:
         >>> require_package("torch", key="network")
     """
-    if find_spec(name) is None:
+    if find_spec(name.partition(".")[0]) is None:  # of a.b, it would import a
         raise UsageError(f"{key} needs the package {name}: pip install 'prostate-alm[trackers]', or set {key} to false")

@@ -49,13 +49,17 @@ def test_every_way_out_is_refused_and_named(evil: tuple[Any, str, str], tmp_path
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.parametrize("name", ["dunder import", "subprocess.run", "module in a module", "os.system", "reader"])
+LIVE = ["dunder import", "subprocess.run", "module in a module", "os.system", "reader", "reader by its place"]
+
+
+@pytest.mark.parametrize("name", [*LIVE, "text that it breaks open at another place"])
 def test_the_battery_is_live_monai_would_have_run_it(name: str, tmp_path: Path) -> None:
     make(tmp_path / "bundle", EVIL[name][0])
     parser = ConfigParser()
     parser.read_config(str(tmp_path / "bundle" / "configs" / "evil.json"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        parser.parse()  # a workflow does: what a macro copied is resolved where it was copied to
         try:
             made = parser.get_parsed_content("x")
         except Exception as error:
@@ -98,6 +102,18 @@ def test_yaml_is_judged_like_json(tmp_path: Path) -> None:
     assert {finding.key for finding in static_findings(folder)} == {"x::_target_", "y"}
 
 
+@pytest.mark.parametrize("key", ["weights::_target_", "weights#_target_", "+weights"])
+def test_metadata_makes_no_component_by_a_path(key: str, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle", {"run": ["@_meta_::weights"]})
+    value: object = "os.system" if key[0] != "+" else {"_target_": "os.system"}
+    content = {"weights": {}, key: value, "weights::command": f"touch {tmp_path / 'canary'}"}
+    (folder / "configs" / "metadata.json").write_text(json.dumps(content))
+    found = static_findings(folder)
+    assert any("plain data" in finding.reason for finding in found), found
+    run_workflow(folder, ["evil"], {}, trusted=True)  # it would have run
+    assert (tmp_path / "canary").exists()
+
+
 @pytest.mark.parametrize(
     "value", ["$open(1)", "@a", "%a", {"_target_": "Compose"}, {"a": [{"_mode_": "debug"}]}], ids=str
 )
@@ -116,8 +132,8 @@ LOGGING = "[handlers]\nkeys=a\n[handler_a]\n{}\n[formatter_a]\nformat=%(asctime)
     ("handler", "formatter", "key"),
     [
         ("class=os.system", "", "handler_a::class"),
-        ("class=eval\nargs=('1',)", "", "handler_a::class"),
-        ("class=handlers.SocketHandler\nargs=('example.org', 80)", "", "handler_a::class"),
+        ("class=eval\nargs=(1,)", "", "handler_a::class"),
+        ("class=handlers.SocketHandler\nargs=(1, 80)", "", "handler_a::class"),
         ("class=handlers.HTTPHandler", "", "handler_a::class"),
         ("class=%(evil)s\nevil=os.system", "", "handler_a::class"),
         ("class=StreamHandler\nargs=(__import__('os').system('true'),)", "", "handler_a::args"),
@@ -127,10 +143,14 @@ LOGGING = "[handlers]\nkeys=a\n[handler_a]\n{}\n[formatter_a]\nformat=%(asctime)
         ("class=StreamHandler\nkwargs={'stream': open('x')}", "", "handler_a::kwargs"),
         ("class=FileHandler\nargs=('/etc/passwd', 'w')", "", "handler_a::args"),
         ("class=FileHandler\nargs=('../../log', 'w')", "", "handler_a::args"),
+        ("class=FileHandler\nargs=('torch.py', 'w')", "", "handler_a::args"),
+        ("class=FileHandler\nargs=('.bashrc',)", "", "handler_a::args"),
+        ("class=FileHandler\nargs=(b'torch.py', 'w')", "", "handler_a::args"),
         ("class=StreamHandler\nargs=(", "", "handler_a::args"),
         ("class=StreamHandler", "class=eval", "formatter_a::class"),
         ("class=StreamHandler", "class=%(format)s", "the file"),
         ("class=StreamHandler", "defaults=exec('1')", "formatter_a::defaults"),
+        ("class=StreamHandler", "defaults={'a': '%(evil)s'}\nevil=' + exec('1') + '", "formatter_a::defaults"),
         ("class", "", "the file"),
     ],
 )
@@ -148,7 +168,7 @@ def test_plain_logging_passes(handler: str, tmp_path: Path) -> None:
     assert static_findings(folder) == []
 
 
-@pytest.mark.parametrize("path", ["torch.py", "scripts/__init__.py", "mlflow/x.so", "models/a.PTH"])
+@pytest.mark.parametrize("path", ["torch.py", "a.pyw", "scripts/__init__.py", "mlflow/x.so", "models/a.PTH"])
 def test_code_in_a_bundle_is_refused(path: str, tmp_path: Path) -> None:
     folder = make(tmp_path / "bundle", "{}")
     (folder / path).parent.mkdir(exist_ok=True)
@@ -156,11 +176,40 @@ def test_code_in_a_bundle_is_refused(path: str, tmp_path: Path) -> None:
     assert [finding.file for finding in static_findings(folder)] == [path]
 
 
-def test_a_link_out_of_the_bundle_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_cannot_pass_for_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run from its own folder, Python would find the bundle's entry points."""
+    folder = make(tmp_path / "bundle", target("os.system", command="true"))
+    (folder / "evil-1.dist-info").mkdir()
+    (folder / "evil-1.dist-info" / "entry_points.txt").write_text("[prostate_alm.components]\na = os:system\n")
+    monkeypatch.syspath_prepend(folder)
+    site_components.cache_clear()
+    try:
+        assert "os.system" in site_components()
+        assert [finding.file for finding in static_findings(folder)] == ["evil-1.dist-info"]
+    finally:
+        site_components.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["configs/notes.txt", "notes", "models"])
+def test_a_link_out_of_the_bundle_is_refused(name: str, tmp_path: Path) -> None:
     folder = make(tmp_path / "bundle", "{}")
-    (tmp_path / "outside.txt").write_text("")
-    (folder / "configs" / "notes.txt").symlink_to(tmp_path / "outside.txt")
-    assert [finding.file for finding in static_findings(folder)] == ["configs/notes.txt"]
+    (tmp_path / "outside").mkdir()
+    (folder / name).symlink_to(tmp_path / "outside")
+    assert [finding.file for finding in static_findings(folder)] == [name]
+
+
+def test_a_file_that_another_encoding_reads_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In GBK the letter swallows the backslash, the quote ends the text, and MONAI would see another key."""
+    text = '{"a": "\u4f60\\", \\"_target_\\": \\"os.system"}'
+    folder = make(tmp_path / "bundle", "{}")
+    (folder / "configs" / "evil.json").write_text(text, encoding="utf-8")
+    assert static_findings(folder) == []
+    monkeypatch.setattr("prostate_alm.bundle.reading.getpreferredencoding", lambda _: "gbk")
+    assert [(finding.file, "encoding" in finding.reason) for finding in static_findings(folder)] == [
+        ("configs/evil.json", True)
+    ]
 
 
 def test_a_folder_without_configs_is_no_safe_bundle(tmp_path: Path) -> None:
@@ -194,6 +243,7 @@ def test_every_base_loss_may_stand_in_a_bundle(name: str, tmp_path: Path) -> Non
         "$from monai.handlers import from_engine",
         "$from_engine(['pred'])",
         "$'sqlite:///' + @output_dir",
+        "$[@#0, '%s' % @a]",
         "$@#1",
         "a plain text with $, @ and %",
     ],
@@ -219,6 +269,7 @@ def test_no_allowed_name_evaluates_or_reads_attributes() -> None:
     assert not BUILTINS & {"eval", "exec", "open", "compile", "getattr", "setattr", "vars", "map", "type", "__import__"}
     assert not ATTRIBUTES & {"format", "format_map", "apply", "load", "eval", "system"}
     assert not any(name.startswith("_") for name in ATTRIBUTES | BUILTINS)
+    assert NAMES & {"torch.load", "torch.jit.load", "numpy.load"} == {"torch.load"}
     assert CALLABLES.isdisjoint(name for name in COMPONENTS if name.rpartition(".")[2].startswith(("Load", "Save")))
 
 

@@ -51,6 +51,11 @@ def test_from_a_cohort_to_the_tables(prostate_alm, cohort, others, tmp_path):
     assert "natural/mbauc: base: AUC" in out
     assert "natural/w-bce: test positives" not in out
     assert_members_are_kept(tmp_path / "e" / "1-4" / "w-bce")
+    assert_arms_and_losses_are_paired(tmp_path / "e" / "1-4")
+    code, _, err = prostate_alm("evaluate", tmp_path / "s", others.folder, "--out", tmp_path / "x", "--threshold", grid)
+    assert code == 2
+    assert "a threshold is locked for one model" in err
+    assert not (tmp_path / "x").exists()
 
     code, out, err = prostate_alm("compare", tmp_path / "e", "--out", tmp_path / "c")
     assert code == 0, err
@@ -59,6 +64,18 @@ def test_from_a_cohort_to_the_tables(prostate_alm, cohort, others, tmp_path):
     assert out.rstrip() == (tmp_path / "c" / "comparison.md").read_text().rstrip()
     code, out, _ = prostate_alm("compare", tmp_path / "e", "--json")
     assert json.loads(out) == json.loads((tmp_path / "c" / "comparison.json").read_text())
+
+
+def assert_arms_and_losses_are_paired(folder: Path) -> None:
+    """The same test positives are left out for all of them."""
+    found = set()
+    for path in folder.glob("*/predictions.csv"):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for arm in {row["arm"] for row in rows}:
+            found.add(frozenset((row["case_id"], row["label"]) for row in rows if row["arm"] == arm))
+    assert len(list(folder.glob("*/predictions.csv"))) == 2
+    assert len(found) == 1
 
 
 def assert_members_are_kept(folder: Path) -> None:
@@ -95,6 +112,10 @@ def test_a_run_at_an_induced_ratio_is_tested_at_it_unless_told_otherwise(prostat
         "evaluate", tmp_path / "run", others.folder, "--out", tmp_path / "e", "--class-ratio", "1:90"
     )
     assert code == 2
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(tmp_path / "run")
+    assert prostate_alm("evaluate", tmp_path / "runs", others.folder, "--out", tmp_path / "several")[0] == 0
+    assert (tmp_path / "several" / "first" / "evaluation.json").is_file()
     assert "choose another ratio" in err
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.report import write_report
+from prostate_alm.operating_point import Threshold
+from prostate_alm.report import summarise
 from prostate_alm.report.comparison import write_record
+from prostate_alm.report.write import write_figures
 
 LABELS = (1, 1, 0, 0, 0, 0)
 GOOD = (3.0, 1.5, 2.0, 1.0, 0.0, -1.0)
@@ -21,10 +23,12 @@ def evaluation(
     *,
     labels: Sequence[int] = LABELS,
     tested: str | None = None,
+    cohort: str = "c",
+    threshold: Threshold | None = None,
     notice: str = "",
     **facts: Any,
 ) -> Path:
-    """What `evaluate` writes; the two members of an arm are the arm's logits and the reverse of them."""
+    """What `compare` reads of what `evaluate` writes; an arm's two members are its logits and their reverse."""
     given = {"base": POOR, "continued": POOR, "alm": GOOD} if arms is None else arms
     rows = [
         {"case_id": f"c{place}", "label": label, "arm": arm, "logit": logit, "members": (logit, -logit)}
@@ -38,7 +42,10 @@ def evaluation(
         "hyperparameters": {"margin": 0.5, "mu": 0.2, "rho": 3.0, "delta": 1.5},
         "validation_auc": {arm: [0.7, 0.8] for arm in given},
     } | facts
-    write_report(folder, rows, notice=notice, threshold=None, provenance={}, main_arm=list(given)[-1])
+    folder.mkdir(parents=True)
+    write_figures(folder, summarise(rows, threshold=threshold, main_arm=list(given)[-1]), notice)
     ratio = tested or told["class_ratio"] or "natural"
-    write_record(folder, told, tested=ratio, notice=notice, model={"name": "m", "version": "1", "sha256": "0"})
+    write_record(
+        folder, told, cohort=cohort, tested=ratio, notice=notice, model={"name": "m", "version": "1", "sha256": "0"}
+    )
     return folder

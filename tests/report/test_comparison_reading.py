@@ -63,6 +63,22 @@ def test_other_labels_are_other_test_cases(tmp_path: Path) -> None:
         read_evaluations([tmp_path])
 
 
+def test_the_same_cases_with_other_voxels_are_other_test_cases(tmp_path: Path) -> None:
+    evaluation(tmp_path / "a", "bce")
+    evaluation(tmp_path / "b", "msfe", cohort="harmonised")
+    with pytest.raises(UsageError, match="different test cases"):
+        read_evaluations([tmp_path])
+
+
+def test_ratios_of_one_size_do_not_mix(tmp_path: Path) -> None:
+    """1:8 and 2:16 stand in the same place, but each is a table and a family of its own."""
+    for loss in ("bce", "msfe"):
+        for ratio in ("1:8", "2:16"):
+            evaluation(tmp_path / loss / ratio, loss, class_ratio=ratio)
+    groups = [one.group[0] for one in read_evaluations([tmp_path])]
+    assert groups == ["1:8", "1:8", "2:16", "2:16"]
+
+
 def test_each_ratio_has_test_cases_of_its_own(tmp_path: Path) -> None:
     evaluation(tmp_path / "a", "bce")
     evaluation(tmp_path / "b", "bce", {"base": POOR[1:]}, labels=LABELS[1:], class_ratio="1:4")
@@ -93,7 +109,11 @@ def test_a_folder_without_an_evaluation_is_refused(tmp_path: Path) -> None:
         lambda folder: (folder / "evaluation.json").write_text("{"),
         lambda folder: (folder / "evaluation.json").write_text("[]"),
         lambda folder: (folder / "predictions.csv").unlink(),
+        lambda folder: (folder / "metrics.json").unlink(),
+        lambda folder: (folder / "metrics.json").write_text('[{"kind": "locked", "arm": "alm"}]'),
         lambda folder: (folder / "predictions.csv").write_text("case_id,label,arm,logit\nc0,1,base,high\n"),
+        lambda folder: (folder / "predictions.csv").write_text("case_id,label,arm,logit\nc0,1,base,nan\n"),
+        lambda folder: (folder / "predictions.csv").write_text("case_id,label,arm,logit\nc0,2,base,0.5\n"),
         lambda folder: (folder / "predictions.csv").write_text("case_id,label\nc0,1\n"),
         lambda folder: (folder / "predictions.csv").write_text("case_id,label,arm,logit\n"),
     ],

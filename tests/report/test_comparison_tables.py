@@ -9,6 +9,7 @@ import pytest
 from report.comparison_folders import GOOD, POOR, evaluation
 
 from prostate_alm.metrics import paired_permutation
+from prostate_alm.operating_point import Threshold
 from prostate_alm.render.grid import Grid
 from prostate_alm.report.comparison import (
     Comparison,
@@ -68,7 +69,7 @@ def test_the_gain_is_alm_minus_the_other(comparison: Comparison) -> None:
     assert list(rows) == [("BCE", "base"), ("BCE", "continued"), ("MSFE", "base"), ("MSFE", "continued")]
     assert (rows["BCE", "base"][0], rows["BCE", "base"][4], rows["BCE", "base"][7]) == ("+37.50", "-75.0", "+0.0")
     assert (rows["MSFE", "base"][0], rows["MSFE", "base"][4]) == ("-37.50", "+75.0")
-    assert rows["MSFE", "continued"][:4] == ["+0.00", "+0.00 to +0.00", "1.000", "1.000"]
+    assert rows["MSFE", "continued"][:4] == ["+0.00", "degenerate", "1.000", "1.000"]
     test = paired_permutation(GOOD, POOR, [1, 1, 0, 0, 0, 0])
     assert rows["BCE", "base"][5] == f"{test.p_value:.3f}"
 
@@ -118,6 +119,34 @@ def test_figures_that_are_undefined_say_so(tmp_path: Path) -> None:
     assert cells(grid(found, "Rows won"))[("FPR@1FN",)] == ["0 of 0", "0 of 0"]
 
 
+def test_a_locked_threshold_has_a_table_of_its_own(comparison: Comparison, tmp_path: Path) -> None:
+    """At 1.75 the ALM arm misses the positive of 1.5 and calls the negative of 2.0."""
+    threshold = Threshold(1.75, "certified", 0.1, 0.1, 22, 1)
+    evaluation(tmp_path / "e" / "s-ml", "s-ml", threshold=threshold)
+    found = compare(read_evaluations([tmp_path / "e"]))
+    table = grid(found, "At the locked threshold")
+    assert [head for head, _ in table.groups] == ["sensitivity (locked)", "FPR (locked)", "FN rate (locked)"]
+    bound = f"{100 * (1 - (1 - 0.95**0.5)):.1f}"  # of 1 missed in 2: P(at most 1) = 1 - p^2 = 0.05
+    assert bound == "97.5"
+    assert cells(table) == {
+        ("with ALM", "S-ML"): ["50.0", "1.3 to 98.7", "25.0", "0.6 to 80.6", "50.0", f"0.0 to {bound}"],
+    }
+    assert [row["value"] for row in comparison_rows(found) if row["kind"] == "locked"] == [0.5, 0.75, 0.25, 0.5]
+    said = "No locked threshold came with any row"
+    assert said not in grid(found, "Table 1").note
+    assert said in grid(comparison, "Table 1").note
+    assert not [one for one in comparison_grids(comparison) if "locked" in one.title]
+
+
+def test_an_interval_that_is_none_says_so(tmp_path: Path) -> None:
+    """Perfect scores have no variance; of a single positive there is none to be had."""
+    evaluation(tmp_path / "a", "bce", {"base": (3, 2, 1, 0, 0, -1)})
+    evaluation(tmp_path / "b", "bce", {"base": (3, 2, 1, 0, 0, 4)}, labels=(1, 0, 0, 0, 0, 0), class_ratio="1:5")
+    found = {heads[0]: cells for heads, cells in grid(compare(read_evaluations([tmp_path])), "Table 1").rows}
+    assert found["natural (n1 = 2, n0 = 4)"][:2] == ["100.00", "degenerate"]
+    assert found["1:5 (n1 = 1, n0 = 5)"][:2] == ["80.00", "none"]
+
+
 def test_an_evaluation_without_members_has_no_table_3(tmp_path: Path) -> None:
     path = evaluation(tmp_path / "a") / "predictions.csv"
     lines = [line.split(",")[:4] for line in path.read_text().splitlines()]
@@ -144,6 +173,7 @@ def test_the_long_form_holds_every_figure_with_its_interval_and_cases(comparison
     gain = found["bce", "alm", "AUC difference", "continued"]
     assert (gain["value"], gain["class_ratio"]) == ("0.375", "natural")
     assert 0 <= float(gain["p_value"]) <= float(gain["p_holm"]) <= 1
+    assert gain["method"] == "paired DeLong; adjustment: Holm, 4 tests"
     assert float(found["bce", "base", "member AUC, mean", ""]["value"]) == 0.5
     assert found["bce", "alm", "mu", ""]["value"] == "0.2"
     assert ("bce", "base", "mu", "") not in found

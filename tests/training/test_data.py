@@ -9,7 +9,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
-from prostate_alm.errors import NoInputError, OutputError
+from prostate_alm.errors import NoInputError, OutputError, UsageError
 from prostate_alm.training import CaseDataset
 from prostate_alm.training.data import draw_seed
 from prostate_alm.training.tensors import save_tensors
@@ -129,6 +129,25 @@ def test_another_preprocessing_or_volume_is_computed_anew(tmp_path: Path) -> Non
     volume.write_bytes(b"another")
     CaseDataset([case], Adding(1), cache_dir=tmp_path / "cache")[0]
     assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+@pytest.mark.parametrize("kept", [0, 10, 500])
+def test_a_damaged_file_of_the_cache_is_made_anew(kept: int, tmp_path: Path) -> None:
+    def image() -> torch.Tensor:
+        return CaseDataset([{"case_id": "a"}], counting, cache_dir=tmp_path)[0]["image"]
+
+    wanted = image()
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:kept])
+    assert torch.equal(image(), wanted)
+    assert path.read_bytes() == whole
+
+
+def test_a_cache_refuses_a_preprocessing_that_it_cannot_recognise(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="instead of a lambda, or set cache_dir to null"):
+        CaseDataset([{"case_id": "a"}], lambda case: case, cache_dir=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_tensors_have_the_same_bytes_under_every_name(tmp_path: Path) -> None:

@@ -60,8 +60,12 @@ def test_members_differ(tiny_run: tiny.Run) -> None:
 
 def test_a_run_that_was_started_otherwise_is_left_alone(tiny_run: tiny.Run) -> None:
     record = (tiny_run.folder / "run.json").read_bytes()
-    for changed in (tiny.settings(seed=6), tiny.settings(overrides=tiny.OVERRIDES | {"batch_size": 5})):
-        with pytest.raises(UsageError, match="started with another settings; choose another --out"):
+    for named, changed in {
+        "seed": tiny.settings(seed=6),
+        "batch_size": tiny.settings(overrides=tiny.OVERRIDES | {"batch_size": 5}),
+        "patience": tiny.settings(overrides=tiny.OVERRIDES | {"patience": 1}),
+    }.items():
+        with pytest.raises(UsageError, match=f"was started with another {named}; choose another --out"):
             train(tiny_run.cohort.folder, tiny_run.folder, tiny.BUNDLE, changed, processes=1)
     assert (tiny_run.folder / "run.json").read_bytes() == record
 
@@ -69,7 +73,7 @@ def test_a_run_that_was_started_otherwise_is_left_alone(tiny_run: tiny.Run) -> N
 def test_another_cohort_in_the_same_run_is_refused(tiny_run: tiny.Run, tmp_path: Path) -> None:
     (tmp_path / "volumes").symlink_to(tiny_run.cohort.folder / "volumes")
     Cohort(tmp_path, tiny_run.cohort.cases[:-1]).save()
-    with pytest.raises(UsageError, match="another cohort_sha256"):
+    with pytest.raises(UsageError, match="was started with another cohort;"):
         train(tmp_path, tiny_run.folder, tiny.BUNDLE, tiny_run.settings, processes=1)
 
 

@@ -267,6 +267,37 @@ def test_a_state_of_other_data_or_settings_is_not_resumed(tiny_run: tiny.Run, fr
     assert result(fresh)["epochs"] == 2
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inferer::precision": "bfloat16"},
+        {"augmentation::transforms#0::prob": 0.0},
+        {"augmentation::transforms#1::rotate_range": [0.0, 0.0, 0.2]},
+        {"spacing_mm": [9.0, 8.0, 6.0]},
+    ],
+)
+def test_other_images_or_another_precision_are_other_settings(
+    change: dict[str, Any], tiny_run: tiny.Run, fresh: Path
+) -> None:
+    run_stage("base", fresh, tiny_run, max_epochs=1)
+    with pytest.raises(UsageError, match="holds a stage of other settings: choose"):
+        run_stage("base", fresh, tiny_run, max_epochs=2, **change)
+
+
+def test_a_damaged_state_is_told_and_not_overwritten(tiny_run: tiny.Run, fresh: Path) -> None:
+    run_stage("base", fresh, tiny_run, max_epochs=1)
+    for content in (b"", b"words", (fresh / STATE).read_bytes()[:500]):
+        (fresh / STATE).write_bytes(content)
+        with pytest.raises(UsageError, match=r"train_state\.pt is damaged: remove .* to train the stage anew"):
+            run_stage("base", fresh, tiny_run, max_epochs=2)
+        assert (fresh / STATE).read_bytes() == content
+
+
+def test_no_patience_at_all_is_refused(tiny_run: tiny.Run, fresh: Path) -> None:
+    with pytest.raises(UsageError, match="patience must be 1 epoch or more, or null to train all, got 0"):
+        run_stage("base", fresh, tiny_run, patience=0)
+
+
 def test_validation_may_be_rarer_than_epochs(tiny_run: tiny.Run, fresh: Path) -> None:
     run_stage("base", fresh, tiny_run, max_epochs=4, val_interval=2)
     assert [row["epoch"] for row in result(fresh)["history"]] == [2, 4]

@@ -12,7 +12,8 @@ from prostate_alm.cohort import Cohort
 from prostate_alm.training import Job, TrainingSettings
 from prostate_alm.training.search.grids import Grids
 from prostate_alm.training.search.orders import Bench, Order, carry_out
-from prostate_alm.training.search.plan import RowPlan, RunTask, Tried
+from prostate_alm.training.search.plan import RowPlan, RunTask
+from prostate_alm.training.search.table import Tried
 
 Rule = Callable[[Order], float]
 

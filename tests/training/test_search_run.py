@@ -18,8 +18,8 @@ from prostate_alm.cohort import Cohort
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import LocalEngine, TrainingSettings, find_runs, train
 from prostate_alm.training.search.grids import Grids
-from prostate_alm.training.search.plan import Tried
 from prostate_alm.training.search.run import SearchSettings, search
+from prostate_alm.training.search.table import Tried
 
 GRIDS = Grids(gamma=(1.0, 4.0), penalty_and_growth=((0.2, 3.0), (5.0, 2.0)), delta=(1.0, 2.0))
 COMMON = TrainingSettings(members=2, epochs=2, constrained_epochs=2, seed=5, overrides=tiny.OVERRIDES)
@@ -162,10 +162,58 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_bits(
 
 def test_losses_may_be_added_later(searched: Path, tiny_run: tiny.Run, tmp_path: Path) -> None:
     out = shutil.copytree(searched, tmp_path / "search")
-    before = stamps(out)
-    run(tiny_run.cohort, out, losses=("mbauc", "bce"), grids=Grids(penalty_and_growth=((0.2, 3.0),), delta=(1.0,)))
+    before, rows = stamps(out), table(out)
+    run(tiny_run.cohort, out, losses=("mbauc",))  # which needs fewer of the bundle's configs
+    few = Grids(penalty_and_growth=((0.2, 3.0),), delta=(1.0,))
+    tried = run(tiny_run.cohort, out, losses=("mbauc", "bce"), grids=few)
     assert before.items() <= stamps(out).items()
     assert len(find_runs(out)) == 3
+    again = table(out)
+    assert [row for row in again if row["loss"] != "bce"] == rows  # and nothing that was tried is forgotten
+    assert [row["arm"] for row in again if row["loss"] == "bce"] == ["base", "continued", "alm"]
+    assert [(one.loss, one.arm) for one in tried] == [(row["loss"], row["arm"]) for row in again]
+
+
+def test_a_table_of_candidates_that_is_none_is_named(searched: Path, tiny_run: tiny.Run, tmp_path: Path) -> None:
+    out = shutil.copytree(searched, tmp_path / "search")
+    for text in ("class_ratio;loss\n1:3;bce\n", (out / "candidates.csv").read_text().replace(",true", ",yes")):
+        (out / "candidates.csv").write_text(text)
+        with pytest.raises(UsageError, match=r"candidates\.csv cannot be read .* move it away and run again"):
+            run(tiny_run.cohort, out, Forbidden(1))
+
+
+def test_another_cohort_in_the_same_folder_is_refused(searched: Path, tiny_run: tiny.Run, tmp_path: Path) -> None:
+    (tmp_path / "volumes").symlink_to(tiny_run.cohort.folder / "volumes")
+    Cohort(tmp_path, tiny_run.cohort.cases[:-1]).save()
+    with pytest.raises(UsageError, match="was started with another cohort; choose another --out"):
+        search(tmp_path, searched, tiny.BUNDLE, settings(), Forbidden(1))
+
+
+def test_another_version_in_the_same_folder_is_refused(searched: Path, tiny_run: tiny.Run, tmp_path: Path) -> None:
+    (out := tmp_path / "search").mkdir()
+    record = json.loads((searched / "search.json").read_text()) | {"software_version": "0.0"}
+    (out / "search.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="was started with another software_version"):
+        run(tiny_run.cohort, out, Forbidden(1))
+
+
+def test_a_cohort_that_changes_under_the_search_ends_it(tiny_run: tiny.Run, tmp_path: Path) -> None:
+    """No training is finished on other cases than those that the record names."""
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "volumes").symlink_to(tiny_run.cohort.folder / "volumes")
+    cohort = Cohort(tmp_path / "cohort", tiny_run.cohort.cases)
+    cohort.save()
+
+    class Meddling(LocalEngine):
+        def submit(self, function: Callable[[Any], Any], task: Any) -> "Future[Any]":
+            if list((tmp_path / "search" / "work").rglob("result.json")):
+                Cohort(cohort.folder, cohort.cases[:-1]).save()
+            return super().submit(function, task)
+
+    with pytest.raises(UsageError, match="changed while it was searched"):
+        run(cohort, tmp_path / "search", Meddling(1), losses=("mbauc",))
+    assert len(list((tmp_path / "search" / "work").rglob("result.json"))) == 1
+    assert not (tmp_path / "search" / "1-3").exists()
 
 
 def test_another_choice_for_a_run_that_stands_is_refused(searched: Path, tiny_run: tiny.Run, tmp_path: Path) -> None:
@@ -175,11 +223,11 @@ def test_another_choice_for_a_run_that_stands_is_refused(searched: Path, tiny_ru
         run(tiny_run.cohort, out, losses=("a-fl",), grids=other)
 
 
-@pytest.mark.parametrize("changes", [{"seed": 6}, {"members": 3}, {"epochs": 9}])
+@pytest.mark.parametrize("changes", [{"seed": 6}, {"members": 3}, {"epochs": 9}], ids=str)
 def test_another_search_in_the_same_folder_is_refused(
     changes: dict[str, Any], searched: Path, tiny_run: tiny.Run
 ) -> None:
-    with pytest.raises(UsageError, match="was started with another settings; choose another --out"):
+    with pytest.raises(UsageError, match=f"was started with another {next(iter(changes))}; choose another"):
         run(tiny_run.cohort, searched, Forbidden(1), common=replace(COMMON, **changes))
 
 

@@ -2,7 +2,7 @@
 
 from prostate_alm.report.comparison.compare import Comparison, compare
 from prostate_alm.report.comparison.grids import comparison_grids, hyperparameter_grid
-from prostate_alm.report.comparison.reading import Evaluation, read_evaluations, write_record
+from prostate_alm.report.comparison.reading import Evaluation, discard_record, read_evaluations, write_record
 from prostate_alm.report.comparison.training import Trained
 from prostate_alm.report.comparison.write import comparison_rows, markdown, write_comparison
 
@@ -13,6 +13,7 @@ __all__ = [
     "compare",
     "comparison_grids",
     "comparison_rows",
+    "discard_record",
     "hyperparameter_grid",
     "markdown",
     "read_evaluations",

@@ -12,14 +12,16 @@ from prostate_alm.report.comparison.training import CONSTRAINT, OWN, Trained
 
 HOW = {"base": "alone", "continued": "continued", "alm": "with ALM", "aucm": "AUCM"}
 """Arm -> how the loss was trained, in the words of the tables."""
-DIGITS = {"AUC": 2, "FPR@0FN": 1, "FPR@1FN": 1}
+LOCKED = ("sensitivity", "FPR", "FN rate")
+DIGITS = {"AUC": 2, "FPR@0FN": 1, "FPR@1FN": 1} | dict.fromkeys(LOCKED, 1)
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """Table 1, the gains of ALM, the rows won, Table 3 and Table 7; what has no row is left out."""
+    """Table 1, locked thresholds, the gains of ALM, the rows won, Table 3 and Table 7; what has no row is left out."""
     trained = [one.trained for one in comparison.evaluations]
     grids = [
         _table1(comparison.arms),
+        _locked(comparison.arms),
         _gains(comparison),
         _won(comparison),
         _table3(comparison.arms),
@@ -39,8 +41,9 @@ def hyperparameter_grid(trained: Sequence[Trained]) -> Grid:
     names = [("margin m", [""]), ("gamma", [""]), ("weight c", [""]), ("beta", [""]), ("mu(0)", [""]), ("rho", [""])]
     groups = [*names, ("delta", [""]), ("validation AUC, mean", [""])]
     note = (
-        "Chosen by the mean validation AUC over the members, ties to the first of the grid; no test case takes part. N "
-        "is the class ratio of the training cases. MBAUC is never constrained. Validation AUC in percent."
+        "The values in force. A search chooses them by the mean validation AUC over the members, ties to the first of "
+        "the grid; no test case takes part. N is the class ratio of the training cases. MBAUC is never constrained. "
+        "Validation AUC in percent: checkpoints are chosen by it, so it promises too much."
     )
     return Grid(
         "Table 7: hyper-parameters",
@@ -69,11 +72,28 @@ def _table1(arms: Sequence[ArmFigures]) -> Grid:
         (_heads(one), [cell for figure in one.figures for cell in _cells(figure)]) for one in _in_paper_s_order(arms)
     ]
     note = (
-        "AUC: DeLong, logit-scale interval. FPR@kFN, oracle: the threshold is read off the same test cases, so that k "
-        "of the n1 positives are missed; Clopper-Pearson on the n0 negatives, conditional on the threshold. It depends "
-        "on n1: do not compare it between ratios or cohorts."
+        "AUC: DeLong, logit-scale interval; degenerate where the variance is 0, as at an AUC of 1, which does not make "
+        "it certain. FPR@kFN, oracle: the threshold is read off the same test cases, so that k of the n1 positives are "
+        "missed; Clopper-Pearson on the n0 negatives, conditional on the threshold. It depends on n1: never compare it "
+        "between ratios or cohorts."
     )
+    if not any(one.evaluation.locked for one in arms):
+        note += " No locked threshold came with any row: nothing here says how one fixed on other cases would do."
     return Grid("Table 1: test figures", note, ["ratio", "training", "loss"], groups, rows)
+
+
+def _locked(arms: Sequence[ArmFigures]) -> Grid:
+    rows = []
+    for one in _in_paper_s_order(arms):
+        told = {figure.name: figure for figure in one.evaluation.locked.get(one.arm, ())}
+        if told:
+            rows.append((_heads(one), [cell for name in LOCKED for cell in _cells(told[name])]))
+    note = (
+        "Locked: the threshold was fixed beforehand, on other cases. In percent; Clopper-Pearson, for the FN rate the "
+        "exact one-sided 95% upper bound."
+    )
+    groups = [(f"{name} (locked)", ["%", "95% interval"]) for name in LOCKED]
+    return Grid("At the locked threshold", note, ["ratio", "training", "loss"], groups, rows)
 
 
 def _table3(arms: Sequence[ArmFigures]) -> Grid:
@@ -145,20 +165,24 @@ def _ratios(trained: Sequence[Trained]) -> list[str]:
 
 def _cells(figure: Figure) -> list[str]:
     digits = DIGITS[figure.name]
-    if figure.interval is None:
-        return [_percent(figure.value, digits), ""]
-    return [_percent(figure.value, digits), " to ".join(_percent(end, digits) for end in figure.interval)]
+    return [_percent(figure.value, digits), _interval(figure, digits)]
 
 
 def _difference(test: PairedTest, adjusted: PairedTest, digits: int, *, interval: bool) -> list[str]:
     difference = test.difference
-    ends = [_percent(end, digits, "+") for end in difference.interval or ()]
     return [
         _percent(difference.value, digits, "+"),
-        *([" to ".join(ends)] if interval else []),
+        *([_interval(difference, digits, "+")] if interval else []),
         _p(test.p_value),
         _p(adjusted.p_value),
     ]
+
+
+def _interval(figure: Figure, digits: int, sign: str = "") -> str:
+    if figure.interval is None:
+        return "" if figure.value is None else "none"
+    low, high = figure.interval
+    return "degenerate" if low == high else f"{_percent(low, digits, sign)} to {_percent(high, digits, sign)}"
 
 
 def _percent(value: float | None, digits: int, sign: str = "") -> str:

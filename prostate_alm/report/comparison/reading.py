@@ -1,16 +1,18 @@
-"""Evaluations on disk: `predictions.csv` and, beside it, the record of what was trained and tested."""
+"""Evaluations on disk: `predictions.csv`, `metrics.json` and the record of what was trained and tested."""
 
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from prostate_alm.errors import NoInputError, UsageError
+from prostate_alm.figures import Figure
 from prostate_alm.files import write_json
+from prostate_alm.metrics.inputs import checked
 from prostate_alm.report.comparison.training import Trained
-from prostate_alm.report.predictions import ArmScores, Prediction, by_arm
+from prostate_alm.report.predictions import METRICS, PREDICTIONS, ArmScores, Prediction, by_arm
 
 RECORD = "evaluation.json"
 VERSION = 1
@@ -24,14 +26,18 @@ class Evaluation:
         folder: where it stands.
         trained: what was trained.
         tested: class ratio of the test cases, or `natural`.
+        cohort: SHA-256 of the test cases, labels and voxels; None if the record does not say.
         arms: scores of each arm, on the same cases.
+        locked: arm -> its figures at a threshold that was fixed beforehand; none for most.
         notice: a warning that every table repeats, or empty.
     """
 
     folder: Path
     trained: Trained
     tested: str
+    cohort: str | None
     arms: Mapping[str, ArmScores]
+    locked: Mapping[str, Sequence[Figure]]
     notice: str
 
     @property
@@ -45,17 +51,26 @@ class Evaluation:
         return next(iter(self.arms.values()))
 
 
-def write_record(folder: Path, facts: Mapping[str, Any], *, tested: str, notice: str, model: Mapping[str, str]) -> Path:
-    """Write `evaluation.json` beside `predictions.csv`, so that evaluations can be compared.
+def discard_record(folder: Path) -> None:
+    """Remove `evaluation.json`, before other predictions are written beside it."""
+    (folder / RECORD).unlink(missing_ok=True)
+
+
+def write_record(
+    folder: Path, facts: Mapping[str, Any], *, cohort: str, tested: str, notice: str, model: Mapping[str, str]
+) -> Path:
+    """Write `evaluation.json`, last of all, beside `predictions.csv`, so that evaluations can be compared.
 
     Args:
         folder: of the evaluation.
         facts: what the model says of its training; empty if it says nothing.
+        cohort: SHA-256 of the test cases, labels and voxels.
         tested: class ratio that the test cases were thinned to, or `natural`.
         notice: a warning that tables repeat, or empty.
         model: name, version and hash.
     """
     content = {"record_version": VERSION, "model": dict(model), "training": dict(facts), "tested": tested}
+    content["cohort_sha256"] = cohort
     return write_json(folder / RECORD, content | {"notice": notice})
 
 
@@ -73,7 +88,7 @@ def read_evaluations(folders: Sequence[Path]) -> list[Evaluation]:
             raise NoInputError(f"{folder} holds no evaluation with its {RECORD}; make one with 'prostate-alm evaluate'")
         for path in paths:
             found.setdefault(path.parent.resolve(), _read(path.parent))
-    evaluations = sorted(found.values(), key=lambda one: (one.trained.order[0], one.tested, *one.trained.order[1:]))
+    evaluations = sorted(found.values(), key=_place)
     _refuse_misfits(evaluations)
     return evaluations
 
@@ -91,14 +106,19 @@ def _read(folder: Path) -> Evaluation:
             dict(facts.get("hyperparameters", {})),
             dict(facts.get("validation_auc", {})),
         )
-        return Evaluation(folder, trained, record["tested"], by_arm(_predictions(folder)), record["notice"])
+        arms = by_arm(_predictions(folder))
+        for scores in arms.values():
+            checked(scores.logits, scores.labels)
+        return Evaluation(
+            folder, trained, record["tested"], record.get("cohort_sha256"), arms, _locked(folder), record["notice"]
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error, UsageError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise NoInputError(f"evaluation {folder} cannot be read ({reason}); evaluate again") from error
 
 
 def _predictions(folder: Path) -> list[Prediction]:
-    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
         members = [name for name in table.fieldnames or () if name.startswith("member_")]
         return [
@@ -113,13 +133,30 @@ def _predictions(folder: Path) -> list[Prediction]:
         ]
 
 
+def _locked(folder: Path) -> dict[str, list[Figure]]:
+    found: dict[str, list[Figure]] = {}
+    for row in json.loads((folder / METRICS).read_text(encoding="utf-8")):
+        if row["kind"] == "locked":
+            told = {field.name: row[field.name] for field in fields(Figure)}
+            interval = None if row["interval"] is None else tuple(row["interval"])
+            found.setdefault(row["arm"], []).append(Figure(**(told | {"interval": interval})))
+    return found
+
+
+def _place(one: Evaluation) -> tuple[Any, ...]:
+    """In the tables: a whole group, as Holm takes it, after the other; in it the losses as in the paper."""
+    negatives, *loss = one.trained.order
+    return negatives, *one.group, *loss
+
+
 def _refuse_misfits(evaluations: Sequence[Evaluation]) -> None:
     first: dict[tuple[str, str], Evaluation] = {}
     rows: dict[tuple[str, str, str], Evaluation] = {}
     for one in evaluations:
         other = first.setdefault(one.group, one)
         ours, theirs = one.scores, other.scores
-        if ours.case_ids != theirs.case_ids or ours.labels.tolist() != theirs.labels.tolist():
+        same_cases = ours.case_ids == theirs.case_ids and ours.labels.tolist() == theirs.labels.tolist()
+        if not same_cases or one.cohort != other.cohort:
             raise UsageError(
                 f"{other.folder} and {one.folder} are of different test cases: evaluate both on the same cohort"
             )

@@ -64,7 +64,7 @@ def _page(comparison: Comparison) -> str:
 def _arm_rows(one: ArmFigures) -> list[dict[str, Any]]:
     trained = one.evaluation.trained
     name = _name(one.evaluation, one.arm)
-    rows = [name | _told(figure) for figure in one.figures]
+    rows = [name | _told(figure) for figure in (*one.figures, *one.evaluation.locked.get(one.arm, ()))]
     if one.member_aucs is not None:
         found = one.member_aucs
         about = {"n1": found.n1, "n0": found.n0, "method": found.reason or f"over {len(found.values)} members"}
@@ -82,7 +82,8 @@ def _arm_rows(one: ArmFigures) -> list[dict[str, Any]]:
 
 def _gain_row(gain: Gain) -> dict[str, Any]:
     about = {"against": gain.against, "p_value": gain.test.p_value, "p_holm": gain.adjusted.p_value}
-    return _name(gain.evaluation, "alm") | _told(gain.test.difference) | about
+    method = {"method": f"{gain.test.difference.method}; adjustment: {gain.adjusted.adjustment}"}
+    return _name(gain.evaluation, "alm") | _told(gain.test.difference) | method | about
 
 
 def _name(one: Evaluation, arm: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Candidate = TypeVar("Candidate")
 def best(candidates: Sequence[Candidate], aucs: Callable[[Candidate], Sequence[float]]) -> Candidate:
     """The candidate with the highest mean validation AUC over the members; ties: the first.
 
-    AUCs are told apart to a millionth: they are stored in float32, and their least step is 2e-5.
+    Means are told apart to a millionth: AUCs are stored in float32, and what is less is its rounding.
 
     Args:
         candidates: in the order of the grid, at least one.

@@ -82,7 +82,8 @@ def load_grids(path: Path) -> Grids:
 
     Raises:
         NoInputError: if the file cannot be read.
-        UsageError: if a name is unknown, or a grid is empty or holds something else than its numbers; names it.
+        UsageError: if a name is unknown, or a grid is empty, holds a value twice or something else than its numbers;
+            names it.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -97,6 +98,13 @@ def load_grids(path: Path) -> Grids:
 
 
 def _grid(where: str, name: str, values: Any) -> tuple[Any, ...]:
+    grid = _values(where, name, values)
+    if len(set(grid)) < len(grid):  # two trainings of one folder would disturb each other
+        raise UsageError(f"{where} holds a value twice: {values!r}")
+    return grid
+
+
+def _values(where: str, name: str, values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list) or not values:
         raise UsageError(f"{where} is a list of at least one value, not {values!r}")
     if name == "penalty_and_growth":

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.cohort import Cohort
+from prostate_alm.cohort import MANIFEST, Cohort
+from prostate_alm.errors import UsageError
+from prostate_alm.files import sha256
 from prostate_alm.training.checkpoint import RESULT, STATE, WEIGHTS
 from prostate_alm.training.facts import validation_auc
 from prostate_alm.training.parameters import CONSTRAINT, named
@@ -23,6 +25,7 @@ class Order:
         folder: of the stage.
         overrides: config id -> value.
         start: weights to go on from; None for a base.
+        manifest: SHA-256 of the cohort's manifest when the search began.
     """
 
     bundle: Path
@@ -30,6 +33,7 @@ class Order:
     folder: Path
     overrides: Mapping[str, Any]
     start: Path | None
+    manifest: str
 
     @property
     def finished(self) -> bool:
@@ -43,8 +47,15 @@ class Order:
 
 
 def carry_out(order: Order) -> None:
-    """Train one stage, or go on with it; what only resuming needs is then removed."""
+    """Train one stage, or go on with it; what only resuming needs is then removed.
+
+    Raises:
+        UsageError: if the cohort is no longer the one that the search began with.
+    """
     if not order.finished:
+        cohort = Path(order.overrides["dataset_dir"])
+        if sha256(cohort / MANIFEST) != order.manifest:
+            raise UsageError(f"cohort {cohort} changed while it was searched; search it anew, with another --out")
         train_arm(order.bundle, order.arm, order.folder, order.overrides, order.start)
     (order.folder / STATE).unlink(missing_ok=True)
 
@@ -57,12 +68,14 @@ class Bench:
         out: the search's folder.
         bundle: folder of the bundle.
         cohort: the training cohort.
+        manifest: SHA-256 of its manifest.
         depends: what the results depend on beside settings, as `trained_on` gives it for all configs.
     """
 
     out: Path
     bundle: Path
     cohort: Cohort
+    manifest: str = ""
     depends: Mapping[str, Any] = field(default_factory=dict)
 
     def depends_on(self, settings: TrainingSettings) -> dict[str, Any]:
@@ -101,7 +114,8 @@ class Bench:
         name = f"{member:02d}"
         task = member_task(settings, self.bundle, self.cohort.folder, folder / name, cache=self.cache, member=member)
         overrides = {**task.overrides, **task.stage_overrides.get(arm, {})}
-        return Order(self.bundle, arm, task.folder, overrides, None if arm == BASE else base / name / WEIGHTS)
+        start = None if arm == BASE else base / name / WEIGHTS
+        return Order(self.bundle, arm, task.folder, overrides, start, self.manifest)
 
 
 SEARCHED = tuple(CONSTRAINT.values())

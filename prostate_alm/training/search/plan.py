@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prostate_alm.errors import UsageError
-from prostate_alm.files import discard_parts, lock_folder, output_folder
+from prostate_alm.files import discard_parts, lock_folder, output_folder, whole_file
 from prostate_alm.training.assemble import assemble
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 from prostate_alm.training.ensemble import RUN, record
@@ -20,6 +20,7 @@ from prostate_alm.training.plans import Job
 from prostate_alm.training.search.choice import best
 from prostate_alm.training.search.grids import Grids
 from prostate_alm.training.search.orders import Bench, Order, carry_out
+from prostate_alm.training.search.table import Tried
 from prostate_alm.training.settings import TrainingSettings
 from prostate_alm.training.stages import BASE
 
@@ -41,27 +42,6 @@ class Candidate:
     def changed(self, **overrides: Any) -> "Candidate":
         """The same under other hyper-parameters."""
         return replace(self, settings=replace(self.settings, overrides={**self.settings.overrides, **overrides}))
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A candidate that was judged.
-
-    Args:
-        class_ratio: for example `"1:8"`; None is the cohort's own.
-        loss: base loss.
-        arm: base, continued or alm.
-        hyperparameters: by the paper's names.
-        validation_aucs: of the members.
-        chosen: whether the row's run holds it.
-    """
-
-    class_ratio: str | None
-    loss: str
-    arm: str
-    hyperparameters: dict[str, float | str]
-    validation_aucs: tuple[float, ...]
-    chosen: bool
 
 
 class RowPlan:
@@ -179,6 +159,5 @@ def _copy(stage: Path, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, RESULT):
         if not (place / RESULT).is_file():
-            part = place / f".{name}.part.copy"
-            shutil.copyfile(stage / name, part)
-            part.replace(place / name)
+            with whole_file(place / name) as part:
+                shutil.copyfile(stage / name, part)

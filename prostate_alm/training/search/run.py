@@ -1,14 +1,13 @@
 """A whole search in a folder: rows over an engine, resumable, with a record of what was tried and chosen."""
 
-import statistics
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.cohort import Cohort
+from prostate_alm.cohort import MANIFEST, Cohort
 from prostate_alm.errors import UsageError
-from prostate_alm.files import discard_parts, lock_folder, output_folder, write_csv
+from prostate_alm.files import discard_parts, lock_folder, output_folder, sha256
 from prostate_alm.losses import BASE_LOSSES, NEVER_CONSTRAINED
 from prostate_alm.training.engine import Engine
 from prostate_alm.training.ensemble import record, trained_on
@@ -16,14 +15,11 @@ from prostate_alm.training.plans import Job
 from prostate_alm.training.running import Conductor, Progress
 from prostate_alm.training.search.grids import Grids
 from prostate_alm.training.search.orders import SEARCHED, Bench, carry_out, ratio_name
-from prostate_alm.training.search.plan import RowPlan, Tried
+from prostate_alm.training.search.plan import RowPlan
+from prostate_alm.training.search.table import Tried, in_order, read_candidates, write_candidates
 from prostate_alm.training.settings import TrainingSettings, check, config_files
 
-SEARCH, CANDIDATES = "search.json", "candidates.csv"
-COLUMNS = (
-    "class_ratio", "loss", "arm", "margin", "gamma", "weight", "beta", "mu", "rho", "delta", "validation_auc_mean",
-    "validation_aucs", "chosen",
-)  # fmt: skip
+SEARCH = "search.json"
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class SearchSettings:
     def rows(self) -> list[TrainingSettings]:
         """One for each class ratio and loss, without what is searched."""
         return [
-            replace(self.common, loss=loss, class_ratio=ratio, alm=loss not in NEVER_CONSTRAINED)
+            replace(self.common, loss=loss, class_ratio=ratio, alm=loss not in NEVER_CONSTRAINED, aucm=False)
             for ratio in self.class_ratios
             for loss in self.losses
         ]
@@ -73,7 +69,8 @@ def search(
         said: called with one line when a row is finished or fails, and when the search is interrupted.
 
     Returns:
-        Every candidate of every row; the chosen ones are marked.
+        Every candidate of every row, those of rows that earlier calls searched in this folder among them; the chosen
+        ones are marked.
 
     Raises:
         NoInputError, UsageError: for a cohort or settings that cannot be trained.
@@ -85,21 +82,25 @@ def search(
     out = output_folder(out).resolve()
     with lock_folder(out):
         discard_parts(out)
-        configs = {path: None for row in settings.rows() for path in config_files(bundle, row)}
-        depends = trained_on(cohort, list(configs))
+        manifest = sha256(cohort.folder / MANIFEST)
+        depends = trained_on(
+            cohort, config_files(bundle, replace(settings.common, alm=True, aucm=False))
+        )  # whatever the losses
         record(out / SEARCH, {"settings": _common(settings.common)} | depends)
-        bench = Bench(out, bundle, Cohort(cohort.folder.resolve(), cohort.cases), depends)
+        bench = Bench(out, bundle, Cohort(cohort.folder.resolve(), cohort.cases), manifest, depends)
         return _Rows(settings, bench).carry_out(engine, watch, said)
 
 
 class _Rows:
-    """The rows of a search, and the table of what was tried, which grows with every row."""
+    """The rows of a search, and the table of what was tried, which grows with every row and every call."""
 
     def __init__(self, settings: SearchSettings, bench: Bench) -> None:
         self.bench = bench
         self.finished: set[Path] = set()
         self.plans = [RowPlan(row, settings.grids, bench, self.finished) for row in settings.rows()]
-        self._done: dict[int, list[Tried]] = {}
+        self._tried: dict[tuple[str | None, str], list[Tried]] = {}
+        for one in read_candidates(bench.out):
+            self._tried.setdefault(one.row, []).append(one)
 
     def carry_out(self, engine: Engine, watch: Callable[[Progress], None], said: Callable[[str], None]) -> list[Tried]:
         names = [f"{row.settings.loss} {ratio_name(row.settings.class_ratio)}" for row in self.plans]
@@ -109,30 +110,19 @@ class _Rows:
         )
         with engine as spread:
             conductor.run([self._row(number) for number in range(len(self.plans))], spread)
-        return self._tried()
+        return self._all()
 
     def _row(self, number: int) -> Generator[Sequence[Job], list[Any], None]:
-        self._done[number] = yield from self.plans[number].plan()
-        write_csv(self.bench.out / CANDIDATES, COLUMNS, map(_line, self._tried()))
+        tried = yield from self.plans[number].plan()
+        self._tried[tried[0].row] = tried
+        write_candidates(self.bench.out, self._all())
 
     def _arrived(self, job: Job, _result: Any) -> None:
         if job.function is carry_out:
             self.finished.add(job.task.folder)
 
-    def _tried(self) -> list[Tried]:
-        return [tried for number in sorted(self._done) for tried in self._done[number]]
-
-
-def _line(tried: Tried) -> dict[str, Any]:
-    return {
-        "class_ratio": tried.class_ratio or "natural",
-        "loss": tried.loss,
-        "arm": tried.arm,
-        **tried.hyperparameters,
-        "validation_auc_mean": statistics.fmean(tried.validation_aucs),
-        "validation_aucs": " ".join(map(str, tried.validation_aucs)),
-        "chosen": str(tried.chosen).lower(),
-    }
+    def _all(self) -> list[Tried]:
+        return in_order(one for tried in self._tried.values() for one in tried)
 
 
 def _common(common: TrainingSettings) -> Mapping[str, Any]:
