@@ -132,7 +132,7 @@ def _recognised(transform: Any) -> bytes:
 
 @contextmanager
 def _without_metadata() -> Iterator[None]:
-    """MONAI's transforms keep no affines: after preprocessing nobody asks for them, and they take half the time."""
+    """MONAI's transforms keep no affines: after preprocessing nobody asks for them, and they cost time."""
     tracking = get_track_meta()
     set_track_meta(False)
     try:
