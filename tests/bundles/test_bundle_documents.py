@@ -19,7 +19,7 @@ from monai.bundle import ConfigParser
 from small_bundle import make_small_bundle
 
 from prostate_alm.bundle import Predictor, find_bundle
-from prostate_alm.bundle.export import FORMS, export_bundle, read_source
+from prostate_alm.bundle.export import FORMS, read_source
 from prostate_alm.cli.app import app
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
@@ -140,11 +140,8 @@ def examples(text: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_every_form_is_loaded_as_the_page_says(tmp_path: Path) -> None:
-    bundle = make_small_bundle(tmp_path / "bundle", members=2)
-    export_bundle(bundle, onnx=True)
-    image = read_source(bundle).images
-    names: dict[str, Any] = {"bundle": bundle, "image": image}
+def test_every_form_is_loaded_as_the_page_says(exported_bundle: Path) -> None:
+    names: dict[str, Any] = {"bundle": exported_bundle, "image": read_source(exported_bundle).images}
     for example in examples(LOADING):
         exec(example, names)
     for form in ("torchscript", "exported", "onnx"):

@@ -110,14 +110,6 @@ def test_the_network_s_input_and_output_are_as_the_metadata_says(bundle: Path) -
 
 # exports by MONAI's commands
 
-EXPORTING = [  # torch tells of its own deprecations on the way of MONAI's exports
-    pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning:copyreg"),
-    pytest.mark.filterwarnings(
-        "ignore:from_dynamic_axes_to_dynamic_shapes is deprecated:DeprecationWarning:torch.onnx"
-    ),
-    pytest.mark.filterwarnings("ignore:.*'dynamic_axes' is not recommended:UserWarning:monai.networks.utils"),
-]
-
 
 def test_monai_s_torchscript_export_gives_the_ensemble_s_logits(tmp_path: Path) -> None:
     bundle = make_small_bundle(tmp_path / "bundle", members=2)
@@ -135,8 +127,10 @@ def test_monai_s_torchscript_export_gives_the_ensemble_s_logits(tmp_path: Path) 
     assert all(json.loads(text) for text in extra.values())
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.slow  # torch tells of its own deprecations on the way of MONAI's export
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning:copyreg")
+@pytest.mark.filterwarnings("ignore:from_dynamic_axes_to_dynamic_shapes is deprecated:DeprecationWarning:torch.onnx")
+@pytest.mark.filterwarnings("ignore:.*'dynamic_axes' is not recommended:UserWarning:monai.networks.utils")
 def test_monai_s_onnx_export_gives_the_ensemble_s_logits(tmp_path: Path) -> None:
     bundle = make_small_bundle(tmp_path / "bundle", members=2)
     onnx_export(
@@ -154,10 +148,6 @@ def test_monai_s_onnx_export_gives_the_ensemble_s_logits(tmp_path: Path) -> None
         images = source.images[:size]
         (logits,) = session.run(["pred"], {"x": images.numpy()})
         torch.testing.assert_close(torch.from_numpy(logits), source.network(images).detach(), rtol=1e-5, atol=1e-5)
-
-
-for mark in EXPORTING:
-    test_monai_s_onnx_export_gives_the_ensemble_s_logits = mark(test_monai_s_onnx_export_gives_the_ensemble_s_logits)
 
 
 # the bundles as folders

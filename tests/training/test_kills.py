@@ -44,11 +44,11 @@ def kept(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
-def test_trainings_killed_at_random_moments_end_in_the_same_bits(tiny_run: tiny.Run, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import kills; kills.main()"]
+@pytest.fixture(scope="module")
+def out(tiny_run: tiny.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kills")
     done = subprocess.run(
-        [*command, str(tiny_run.cohort.folder), str(tmp_path), KILLS, "7"],
+        [sys.executable, "-c", "import kills; kills.main()", str(tiny_run.cohort.folder), str(folder), KILLS, "7"],
         env=os.environ | forked.ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -56,12 +56,28 @@ def test_trainings_killed_at_random_moments_end_in_the_same_bits(tiny_run: tiny.
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert int(done.stdout.split()[0]) >= int(KILLS)
-    straight = kept(tmp_path / "straight")
+    return folder
+
+
+@pytest.mark.slow
+def test_trainings_killed_at_random_moments_end_in_the_same_bits(out: Path) -> None:
+    straight = kept(out / "straight")
     for arm in ARMS:
-        assert straight[f"members/00/{arm}/train_state.pt"]["epoch"] == 3
-    runs = sorted(tmp_path.glob("killed_*"))
+        assert straight[f"members/00/{arm}/train_state.pt"]["epoch"] == 2
+    runs = sorted(out.glob("killed_*"))
     assert runs
     for run in runs:
         found = kept(run)
         assert found.keys() == straight.keys()
         assert [name for name in straight if found[name] != straight[name]] == []
+
+
+@pytest.mark.slow
+def test_a_stage_killed_at_any_of_its_files_ends_in_the_same_bits(out: Path) -> None:
+    wanted = kept(out / "stage")
+    stages = [kept(stage) for stage in sorted(out.glob("stage_*"))]
+    assert len(stages) >= 3 + 1 + 1 + 1  # three states, weights once or more, the result, and one that was not killed
+    for found in stages:
+        parts = [name for name in found if ".part." in name]  # a run removes them, a stage alone does not
+        assert {name: found[name] for name in found if name not in parts} == wanted
+    assert sum(any(".part." in name for name in found) for found in stages) == len(stages) - 1  # all but it were killed
