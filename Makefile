@@ -10,11 +10,11 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 demo: $(STAMP)
 	$(BIN)/prostate-alm demo --out prostate_alm_demo
 
-# the rooms that others import: every line and branch is covered
+# one process a core, one thread each. The rooms that others import: every line and branch is covered
 COVERED := alm losses metrics figures networks operating_point
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadscope $(COVERED:%=--cov=prostate_alm.%) --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope $(COVERED:%=--cov=prostate_alm.%) --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
