@@ -1,6 +1,7 @@
 """What every test can ask for."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 # every law is tried on at least this many examples; timing is never asserted
 settings.register_profile("house", max_examples=200, deadline=None)
 settings.load_profile("house")
+
+# a job in the background of a script inherits that Ctrl-C is ignored, and so would the processes that tests interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def _locked(folder: Path) -> dict[str, list[Figure]]:
     found: dict[str, list[Figure]] = {}
     for row in json.loads((folder / METRICS).read_text(encoding="utf-8")):
         if row["kind"] == "locked":
-            told = {field.name: row[field.name] for field in fields(Figure)}
+            told: dict[str, Any] = {field.name: row[field.name] for field in fields(Figure)}
             interval = None if row["interval"] is None else tuple(row["interval"])
             found.setdefault(row["arm"], []).append(Figure(**(told | {"interval": interval})))
     return found
