@@ -138,8 +138,8 @@ def _locked(folder: Path) -> dict[str, list[Figure]]:
     for row in json.loads((folder / METRICS).read_text(encoding="utf-8")):
         if row["kind"] == "locked":
             told: dict[str, Any] = {field.name: row[field.name] for field in fields(Figure)}
-            interval = None if row["interval"] is None else tuple(row["interval"])
-            found.setdefault(row["arm"], []).append(Figure(**(told | {"interval": interval})))
+            told["interval"] = None if row["interval"] is None else tuple(row["interval"])
+            found.setdefault(row["arm"], []).append(Figure(**told))
     return found
 
 
