@@ -7,7 +7,16 @@ import typer
 
 from prostate_alm.cli import console
 from prostate_alm.cli.engines import ADDRESS, ENGINE, GPUS, PROCESSES, engine_of
-from prostate_alm.cli.training import CohortFolder, Device, Override, overrides_of
+from prostate_alm.cli.training import (
+    CohortFolder,
+    ConstrainedEpochs,
+    Device,
+    Epochs,
+    Members,
+    Override,
+    Seed,
+    overrides_of,
+)
 
 if TYPE_CHECKING:
     from prostate_alm.render.grid import Grid
@@ -38,10 +47,10 @@ def search(
     grid: Annotated[
         Path | None, typer.Option("--grid", metavar="FILE", help="Other grids, as YAML or JSON. [default: the paper's]")
     ] = None,
-    members: Annotated[int, typer.Option("--members", help="Size of the ensembles.")] = 10,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Most epochs of the base stage.")] = None,
-    constrained_epochs: Annotated[int | None, typer.Option(help="Epochs of the continued and ALM stages.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of splits, weights and every draw.")] = 0,
+    members: Members = 10,
+    epochs: Epochs = None,
+    constrained_epochs: ConstrainedEpochs = None,
+    seed: Seed = 0,
     engine: ENGINE = "local",
     processes: PROCESSES = None,
     address: ADDRESS = None,

@@ -12,6 +12,10 @@ from prostate_alm.errors import UsageError
 
 CohortFolder = Annotated[Path, typer.Argument(metavar="COHORT", help="Folder made by 'prostate-alm prepare'.")]
 Model = Annotated[Path, typer.Argument(metavar="RUN", help="Folder made by 'prostate-alm train', or a bundle.")]
+Members = Annotated[int, typer.Option("--members", help="Size of an ensemble.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Most epochs of the base stage.")]
+ConstrainedEpochs = Annotated[int | None, typer.Option(help="Epochs of the continued and ALM stages.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of splits, weights and every draw.")]
 Override = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=JSON", help="Another key of the bundle's train config.")
 ]
@@ -35,13 +39,13 @@ def train(
     ] = "bce",
     alm: Annotated[bool, typer.Option("--alm/--no-alm", help="Train the continued and ALM arms too.")] = True,
     aucm: Annotated[bool, typer.Option("--aucm/--no-aucm", help="Train MONAI's AUCMLoss too, to compare.")] = False,
-    members: Annotated[int, typer.Option("--members", help="Size of the ensemble.")] = 10,
+    members: Members = 10,
     class_ratio: Annotated[
         str | None, typer.Option("--class-ratio", help="Thin the positives, for example 1:8.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Most epochs of the base stage.")] = None,
-    constrained_epochs: Annotated[int | None, typer.Option(help="Epochs of the continued and ALM stages.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of splits, weights and every draw.")] = 0,
+    epochs: Epochs = None,
+    constrained_epochs: ConstrainedEpochs = None,
+    seed: Seed = 0,
     engine: ENGINE = "local",
     processes: PROCESSES = None,
     address: ADDRESS = None,
