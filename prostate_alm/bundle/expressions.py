@@ -14,6 +14,7 @@ from prostate_alm.bundle.allowed import ADDRESSES, ATTRIBUTES, BUILTINS, FILES, 
 STANDARD_ALIASES = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy"}
 """What MONAI imports for every expression: name -> module."""
 
+_BUILTINS = frozenset(dir(builtins)) - {"_"}  # an interactive session keeps its last result there
 _REFERENCES = "__local_refs"  # what MONAI writes in the place of @id
 _NODES = (
     ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Starred,
@@ -133,7 +134,7 @@ def imported(text: str) -> Import | None:
     if what not in allowed or what == "torch.load" or getattr(module, "level", 0):
         raise Refused(f"imports {what}, which is not on the allow-list")
     name = alias.asname or alias.name
-    if STANDARD_ALIASES.get(name, what) != what or hasattr(builtins, name) or name.startswith("_"):
+    if STANDARD_ALIASES.get(name, what) != what or name in _BUILTINS or name.startswith("_"):
         raise Refused(f"gives the name {name!r} another meaning")
     return Import(name, what)
 
@@ -180,7 +181,7 @@ class _Judge:
         self.aliases = aliases
         self.bound = bound
         for name in sorted(bound):
-            if name in aliases or hasattr(builtins, name) or (name.startswith("_") and name != "_"):
+            if name in aliases or name in _BUILTINS or (name.startswith("_") and name != "_"):
                 raise Refused(f"gives the name {name!r} another meaning")
 
     def check(self, node: ast.AST) -> None:

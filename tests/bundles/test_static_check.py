@@ -207,6 +207,11 @@ def test_ordinary_expressions_pass(text: str, tmp_path: Path) -> None:
     assert static_findings(folder) == []
 
 
+def test_an_interactive_session_s_last_result_hides_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins._", 1, raising=False)  # as Python's prompt, a notebook and doctest leave it
+    assert not static_findings(make(tmp_path / "bundle", {"x": "$[a for a, _ in [(1, 2)]]"}))
+
+
 def test_an_installed_package_of_the_site_adds_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make(tmp_path / "bundle", target("site_nets.parts.LesionNet"))
     with pytest.raises(IntegrityError, match="LesionNet"):
