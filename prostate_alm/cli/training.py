@@ -119,16 +119,23 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The locked threshold.")],
     fn_rate: Annotated[float, typer.Option("--fn-rate", help="Largest share of positives missed.")] = 0.1,
     risk: Annotated[float, typer.Option("--risk", help="Probability that the promise fails.")] = 0.1,
+    out_of_bag: Annotated[
+        bool, typer.Option("--out-of-bag", help="COHORT trained RUN: judge each case by members that did not see it.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Lock a threshold on calibration cases: FN rate at most --fn-rate with confidence 1 - --risk, or a refusal.
 
+    None of the cohort's patients may have trained the run. Without a cohort to spare, --out-of-bag takes the training
+    cohort: that threshold is approximate and never called certified.
+
     Example: prostate-alm calibrate runs/first calibration-cohort/ --fn-rate 0.1 --risk 0.1 --out threshold.json
     """
     from prostate_alm.cohort import Cohort
-    from prostate_alm.training import calibrate as lock
-    from prostate_alm.training import save_threshold
+    from prostate_alm.training import calibrate as certified
+    from prostate_alm.training import calibrate_out_of_bag, save_threshold
 
+    lock = calibrate_out_of_bag if out_of_bag else certified
     made = lock(run, Cohort.load(cohort), fn_rate=fn_rate, risk=risk, device=console.torch_device(device))
     save_threshold(made, out)
     console.result(f"threshold {made.value:.4f}: {made.promise}")

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prostate_alm.training.batches import label_columns
+    from prostate_alm.training.calibration import calibrate, calibrate_out_of_bag, save_threshold
     from prostate_alm.training.checkpoint import StageCheckpoint
     from prostate_alm.training.data import CaseDataset
     from prostate_alm.training.engine import Engine, LocalEngine, run_tasks
     from prostate_alm.training.ensemble import train
     from prostate_alm.training.evaluation import (
         at_class_ratio,
-        calibrate,
         facts_of,
         find_runs,
         predict_arms,
         refuse_shared_patients,
         require_labels,
-        save_threshold,
     )
     from prostate_alm.training.handlers import ALMHandler, NonNegative, SeedEpoch
     from prostate_alm.training.inferer import AutocastInferer, quickest_precision
@@ -70,7 +69,8 @@ _HOME = {
     "at_class_ratio": "evaluation",
     "facts_of": "evaluation",
     "find_runs": "evaluation",
-    "calibrate": "evaluation",
+    "calibrate": "calibration",
+    "calibrate_out_of_bag": "calibration",
     "join_ranks": "ranks",
     "label_columns": "batches",
     "leave_ranks": "ranks",
@@ -84,7 +84,7 @@ _HOME = {
     "require_labels": "evaluation",
     "require_package": "trackers",
     "run_tasks": "engine",
-    "save_threshold": "evaluation",
+    "save_threshold": "calibration",
     "train": "ensemble",
     "train_arm": "stages",
     "train_member": "stages",
@@ -119,6 +119,7 @@ __all__ = [
     "TrainingSettings",
     "at_class_ratio",
     "calibrate",
+    "calibrate_out_of_bag",
     "facts_of",
     "find_runs",
     "join_ranks",

@@ -1,4 +1,4 @@
-"""What a finished run says of a cohort: the logits of every arm, and a locked threshold from calibration cases."""
+"""What a finished run says of a cohort: the logits of every arm and member."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,8 +11,7 @@ from torch import Tensor
 from prostate_alm.bundle import Predictor
 from prostate_alm.cohort import Cohort, parse_class_ratio, thin_positives
 from prostate_alm.errors import ModelError, RefusedError, UsageError
-from prostate_alm.files import output_folder
-from prostate_alm.operating_point import Threshold, certify
+from prostate_alm.operating_point import Threshold
 from prostate_alm.training.data import CaseDataset
 from prostate_alm.training.stages import ARMS
 
@@ -54,7 +53,7 @@ def predict_arms(
     for place in range(len(images)):
         image = images[place]["image"]
         for arm, predictor in predictors.items():
-            found_logits[arm].append(_logits(predictor, image))
+            found_logits[arm].append(member_logits(predictor, image))
         progress(place + 1, len(cohort.cases))
     return [
         {"case_id": case.case_id, "label": case.label, "arm": arm, "logit": logit, "members": members}
@@ -63,7 +62,7 @@ def predict_arms(
     ]
 
 
-def _logits(predictor: Predictor, image: Tensor) -> tuple[float, tuple[float, ...]]:
+def member_logits(predictor: Predictor, image: Tensor) -> tuple[float, tuple[float, ...]]:
     """The ensemble's logit and those of its members, in one pass."""
     members: list[float] = []
     hooks = [
@@ -122,37 +121,6 @@ def find_runs(folder: Path) -> list[Path]:
     return found
 
 
-def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float, device: str = "cpu") -> Threshold:
-    """The locked threshold whose false-negative rate is at most `fn_rate` with confidence 1 - `risk`.
-
-    Args:
-        model: a run or a bundle.
-        cohort: calibration cases, none of whose patients the model was trained on.
-        fn_rate: largest share of positives that may be missed, in (0, 1).
-        risk: probability that the promise fails, in (0, 1).
-        device: a torch device.
-
-    Raises:
-        RefusedError: if a patient is shared with training, or there are too few positives for the promise.
-
-    Reference:
-        Tong, Feng & Li 2018, Neyman-Pearson classification algorithms and NP receiver operating characteristics.
-    """
-    require_labels(cohort)
-    predictor = Predictor.load(model, device)
-    refuse_shared_patients(predictor, cohort, None)
-    positives = [case for case in cohort.data() if case["label"] == 1]
-    certify([0.0] * len(positives), fn_rate=fn_rate, risk=risk)  # too few are refused before hours of inference
-    threshold = certify(
-        [predictor.logit(predictor.image(case)) for case in positives],
-        fn_rate=fn_rate,
-        risk=risk,
-        model_sha256=predictor.sha256,
-        cohort_sha256=cohort.digest(),
-    )
-    return replace(threshold, patients=tuple(sorted(cohort.patients)), notice=predictor.notice)
-
-
 def refuse_shared_patients(predictor: Predictor, cohort: Cohort, threshold: Threshold | None) -> None:
     """A figure is honest only on patients that neither training nor calibration has seen.
 
@@ -165,12 +133,6 @@ def refuse_shared_patients(predictor: Predictor, cohort: Cohort, threshold: Thre
     for what, patients in (("training", trained), ("calibration", frozenset(threshold.patients if threshold else ()))):
         if shared := patients & cohort.patients:
             raise RefusedError(f"{len(shared)} patients of cohort {cohort.folder} were used in {what}: take others")
-
-
-def save_threshold(threshold: Threshold, path: Path | str) -> Path:
-    """Write a locked threshold whole, making its folder if need be."""
-    output_folder(Path(path).parent)
-    return threshold.save(path)
 
 
 def require_labels(cohort: Cohort) -> None:

@@ -78,6 +78,19 @@ def test_calibrate_then_evaluate_with_the_locked_threshold(prostate_alm, run, te
     assert {figure["kind"] for figure in figures} == {"oracle", "locked"}
 
 
+def test_calibrate_out_of_bag_on_the_training_cohort_is_approximate(prostate_alm, run, test_cohort, tmp_path):
+    file = tmp_path / "threshold.json"
+    asked = ("--fn-rate", 0.5, "--risk", 0.5, "--out", file, "--out-of-bag")
+    code, out, _ = prostate_alm("calibrate", run.folder, run.cohort.folder, *asked)
+    assert code == 0
+    assert "approximate" in out
+    assert "not certified" in out
+    assert json.loads(file.read_text())["kind"] == "approximate"
+    code, _, err = prostate_alm("calibrate", run.folder, test_cohort.folder, *asked)
+    assert code == 2
+    assert "was trained on" in err
+
+
 def test_figures_are_refused_on_patients_that_were_seen_before(prostate_alm, run, test_cohort, tmp_path):
     file = tmp_path / "threshold.json"
     assert (
