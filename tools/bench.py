@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios, each measured side by side in one run, since machines differ and are noisy.
 
-    python tools/bench.py [method|statistics|trainer|studies|bundles|reproduction ...]
+    python tools/bench.py [method|statistics|trainer|studies|bundles|triage|reproduction ...]
 
 Prints a table; with all parts it writes bench.json beside the Makefile, a list of {name, ours, reference, ratio, goal,
 met, unit, comparison}.
@@ -17,6 +17,7 @@ import bench_reproduction
 import bench_statistics
 import bench_studies
 import bench_trainer
+import bench_triage
 import torch
 from bench_rows import Row
 
@@ -26,6 +27,7 @@ PARTS = {
     "trainer": bench_trainer.rows,
     "studies": bench_studies.rows,
     "bundles": bench_bundles.rows,
+    "triage": bench_triage.rows,
     "reproduction": bench_reproduction.rows,
 }
 

@@ -45,7 +45,7 @@ def _index(root: Path) -> Row:
 
 
 def _tensor(folder: Path) -> Row:
-    ours, floor = in_turn(_ours(folder), _floor(folder), REPEATS)
+    ours, floor = in_turn(_ours(folder), decoded_and_resampled(folder), REPEATS)
     name = "one study DICOM -> tensor vs decoding and one SimpleITK resample per volume"
     return at_most(1.3, name, ours, floor, "s")
 
@@ -69,7 +69,7 @@ def _ours(folder: Path) -> Callable[[], object]:
     return run
 
 
-def _floor(folder: Path) -> Callable[[], object]:
+def decoded_and_resampled(folder: Path) -> Callable[[], object]:
     """Decode the files that are used, already known and sorted, and resample each volume once; nothing is checked."""
     (study,) = find_studies(folder)
     volumes: dict[object, list[Path]] = defaultdict(list)

@@ -8,7 +8,7 @@ import pytest
 from prostate_alm import errors
 from prostate_alm.cli import console
 
-COMMANDS = ["demo", "phantom", "inspect", "prepare", "train", "search", "calibrate", "evaluate", "compare", "triage"]
+COMMANDS = ["demo", "phantom", "inspect", "prepare", "train", "search", "calibrate", "evaluate", "compare", "triage", "doctor"]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["cifar10", "reproduce"]])

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels import get_decoder
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -46,6 +47,19 @@ _JPEG, _SCAN = b"\xff\xd8", 0xDA
 _SIZES = frozenset((0xC0, 0xC1, 0xC3, 0xF7))
 """SOF of baseline, extended, lossless and JPEG-LS: no progressive or arithmetic one has a transfer syntax any more."""
 _TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xF8))
+
+
+def codecs() -> dict[str, bool]:
+    """Name of each compressed transfer syntax that is read -> whether the one decoder trusted with it is installed.
+
+    Example:
+        >>> codecs()["RLE Lossless"]
+        True
+    """
+    return {
+        syntax.name: decoder in get_decoder(syntax).available_plugins or decoder == "pydicom"
+        for syntax, decoder in _DECODERS.items()
+    }
 
 
 def prepare_codestreams(dataset: Dataset) -> None:
