@@ -11,55 +11,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prostate_alm.studies.rules.fields import DiffusivityRange, FilePattern, Share, Text, TimeRange, Vendor, WordPattern
 from prostate_alm.studies.words import safe_vendor, words_of
-
-_IMAGE_ENDINGS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr")
-
-
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError("the low end lies above the high end")
-    return value
-
-
-def _file_pattern(value: str) -> str:
-    rest = value.replace("{b}", "", 1)
-    if rest.count("*") > 1 or re.search(r"[?\[\]{}/\\]", rest) or value.lower().endswith(_IMAGE_ENDINGS):
-        raise ValueError("no name of a file")
-    return value
-
-
-def _known_vendor(value: str) -> str:
-    # readers keep a vendor only as one of a short list, so that a rule for another one would never fit
-    if safe_vendor(value) in ("", "other") and value.lower() != "other":
-        raise ValueError("unknown vendor")
-    return value
-
-
-# descriptions are what a message says is allowed
-Text = Annotated[str, Field(min_length=1, max_length=200, description="text of 1 to 200 characters, in quotes")]
-WordPattern = Annotated[
-    str,
-    # words_of never yields more than these characters: another pattern would silently never fit
-    Field(
-        pattern=r"^(?:[^\W_]|[.,*?]|\[!?[^\W_](?:[^\W_]|-)*\])+$",
-        max_length=200,
-        description="one word without spaces or underscores, with * ? and [0-9] as wildcards",
-    ),
-]
-FilePattern = Annotated[
-    Text,
-    AfterValidator(_file_pattern),
-    Field(description="a file name without folder and extension, with at most one * and one {b}"),
-]
-Vendor = Annotated[
-    Text, AfterValidator(_known_vendor), Field(description="a known vendor such as Siemens, GE or Philips, or 'other'")
-]
-Share = Annotated[float, Field(ge=0, le=1)]
-_Milliseconds = Annotated[float, Field(ge=1, le=1000)]
-_Diffusivity = Annotated[float, Field(ge=0, le=0.01)]
 
 
 class _Section(BaseModel):
@@ -76,7 +31,7 @@ class T2Rules(_Section):
         never: patterns of words; a description with one of them is no T2.
     """
 
-    echo_time_ms: Annotated[tuple[_Milliseconds, _Milliseconds], AfterValidator(_ascending)]
+    echo_time_ms: TimeRange
     min_repetition_time_ms: Annotated[float, Field(ge=0, le=30_000)]
     named: tuple[WordPattern, ...]
     never: tuple[WordPattern, ...]
@@ -154,7 +109,7 @@ class CheckRules(_Section):
     max_end_distance_mm: Annotated[float, Field(ge=0, le=100)]
     min_overlap: Share
     max_fit_residual: Share
-    fit_adc_mm2_per_s: Annotated[tuple[_Diffusivity, _Diffusivity], AfterValidator(_ascending)]
+    fit_adc_mm2_per_s: DiffusivityRange
     max_extrapolation_above: Annotated[float, Field(ge=1, le=3)]
     max_extrapolation_below: Annotated[float, Field(ge=0, le=1000)]
     min_snr: Annotated[float, Field(ge=0, le=1000)]
