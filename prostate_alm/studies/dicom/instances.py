@@ -1,6 +1,5 @@
 """One DICOM file -> its images: one slice, the frames of a multi-frame file, or the tiles of a mosaic."""
 
-import math
 import stat
 from dataclasses import replace
 from functools import lru_cache
@@ -11,7 +10,6 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.multival import MultiValue
 from pydicom.uid import UID, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 
 from prostate_alm.studies import bvalues
@@ -19,6 +17,7 @@ from prostate_alm.studies.bvalues import BValue, BValueError
 from prostate_alm.studies.dicom import enhanced, mosaics
 from prostate_alm.studies.dicom.quiet import quiet
 from prostate_alm.studies.dicom.scan import DeflatedError, parse, read_elements
+from prostate_alm.studies.dicom.values import listed, number, numbers, text, texts, whole
 from prostate_alm.studies.headers import FormError, Header, Skipped
 from prostate_alm.studies.strays import named_otherwise
 from prostate_alm.studies.words import safe_modality, safe_model, safe_vendor
@@ -98,7 +97,7 @@ def _short(path: Path, size: int) -> Skipped:
 
 def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
     values = _values(dataset)
-    study_uid, sop_class = _text(values, "StudyInstanceUID"), _text(values, "SOPClassUID")
+    study_uid, sop_class = text(values, "StudyInstanceUID"), text(values, "SOPClassUID")
     if not values.get("Rows") or not values.get("Columns"):
         kind = _class_name(dataset.file_meta.get("MediaStorageSOPClassUID") or sop_class)  # the first survives a cut
         if not kind:
@@ -106,12 +105,12 @@ def _images(path: Path, dataset: Dataset) -> tuple[Header, ...] | Skipped:
         if kind.endswith("Image Storage"):
             return Skipped(path, f"damaged DICOM file ({kind} without rows and columns)", True, study_uid)
         return Skipped(path, f"not an image: {kind}", study_uid=study_uid)
-    if not study_uid or ":" in study_uid or not _text(values, "SeriesInstanceUID"):
+    if not study_uid or ":" in study_uid or not text(values, "SeriesInstanceUID"):
         return Skipped(path, "image without StudyInstanceUID or SeriesInstanceUID", damaged=True, study_uid=study_uid)
     _check_size(values)
-    if (_number(values, "NumberOfFrames") or 1) > 1 or sop_class in _ENHANCED:
+    if (number(values, "NumberOfFrames") or 1) > 1 or sop_class in _ENHANCED:
         return _frames(path, parse(path, _ALL_TAGS))
-    if mosaics.MOSAIC & set(_texts(values, "ImageType")):
+    if mosaics.MOSAIC & set(texts(values, "ImageType")):
         dataset = parse(path, _ALL_TAGS)
         return mosaics.tiles(_header(path, dataset, _values(dataset)), dataset)
     if _csa_is_needed(dataset, values):
@@ -128,17 +127,17 @@ def _class_name(uid: str) -> str:
 
 def _csa_is_needed(dataset: Dataset, values: dict[str, Any]) -> bool:
     """A Siemens image whose b-value, if it has one, stands nowhere else."""
-    planar = "EP" in _texts(values, "ScanningSequence") or "DIFFUSION" in _texts(values, "ImageType")
+    planar = "EP" in texts(values, "ScanningSequence") or "DIFFUSION" in texts(values, "ImageType")
     return planar and mosaics.CSA_CREATOR in dataset and bvalues.SIEMENS not in dataset
 
 
 def _check_size(values: dict[str, Any]) -> None:
-    frames = _number(values, "NumberOfFrames") or 1
+    frames = number(values, "NumberOfFrames") or 1
     if not 1 <= frames <= MAX_FRAMES:
         raise FormError(f"{frames:g} frames")
     if float(values["Rows"]) * float(values["Columns"]) > MAX_PIXELS:
         raise FormError(f"an image of {values['Columns']}x{values['Rows']} pixels")
-    samples, bits = _number(values, "SamplesPerPixel") or 1, _number(values, "BitsAllocated") or 16
+    samples, bits = number(values, "SamplesPerPixel") or 1, number(values, "BitsAllocated") or 16
     if float(values["Rows"]) * float(values["Columns"]) * frames * samples * bits / 8 > MAX_BYTES:
         raise FormError(f"an image of more than {MAX_BYTES >> 20} MiB")
 
@@ -171,47 +170,47 @@ def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
     scale, scaling = _scale(values, dataset)
     return Header(
         path=path,
-        sop_class=_text(values, "SOPClassUID"),
-        sop_uid=_text(values, "SOPInstanceUID"),
-        study_uid=_text(values, "StudyInstanceUID"),
-        series_uid=_text(values, "SeriesInstanceUID"),
+        sop_class=text(values, "SOPClassUID"),
+        sop_uid=text(values, "SOPInstanceUID"),
+        study_uid=text(values, "StudyInstanceUID"),
+        series_uid=text(values, "SeriesInstanceUID"),
         transfer_syntax=str(dataset.file_meta.get("TransferSyntaxUID", "")),
-        modality=safe_modality(_text(values, "Modality")),
-        image_type=_texts(values, "ImageType"),
+        modality=safe_modality(text(values, "Modality")),
+        image_type=texts(values, "ImageType"),
         rows=int(values["Rows"]),
         columns=int(values["Columns"]),
-        frames=int(_number(values, "NumberOfFrames") or 1),
+        frames=int(number(values, "NumberOfFrames") or 1),
         scale=scale,
         scaling=scaling,
-        patient_id=_text(values, "PatientID"),
-        patient_name=_text(values, "PatientName"),
-        birth_date=_text(values, "PatientBirthDate"),
-        sex=_text(values, "PatientSex").upper(),
-        body_part=_text(values, "BodyPartExamined").upper(),
-        accession=_text(values, "AccessionNumber"),
-        frame_of_reference=_text(values, "FrameOfReferenceUID"),
-        vendor=_vendor(_text(values, "Manufacturer")),
-        model=_model(_text(values, "ManufacturerModelName")),
+        patient_id=text(values, "PatientID"),
+        patient_name=text(values, "PatientName"),
+        birth_date=text(values, "PatientBirthDate"),
+        sex=text(values, "PatientSex").upper(),
+        body_part=text(values, "BodyPartExamined").upper(),
+        accession=text(values, "AccessionNumber"),
+        frame_of_reference=text(values, "FrameOfReferenceUID"),
+        vendor=_vendor(text(values, "Manufacturer")),
+        model=_model(text(values, "ManufacturerModelName")),
         field_strength_t=_tesla(values),
-        raw_description=_text(values, "SeriesDescription"),
-        series_number=_whole(values, "SeriesNumber"),
-        instance_number=_whole(values, "InstanceNumber"),
+        raw_description=text(values, "SeriesDescription"),
+        series_number=whole(values, "SeriesNumber"),
+        instance_number=whole(values, "InstanceNumber"),
         scanning_sequence=_scanning_sequence(values, dataset),
-        sequence_name=_text(values, "SequenceName"),
-        echo_time_ms=_number(values, "EchoTime"),
-        repetition_time_ms=_number(values, "RepetitionTime"),
-        directionality=_text(values, "DiffusionDirectionality").upper(),
+        sequence_name=text(values, "SequenceName"),
+        echo_time_ms=number(values, "EchoTime"),
+        repetition_time_ms=number(values, "RepetitionTime"),
+        directionality=text(values, "DiffusionDirectionality").upper(),
         b_value=b_value,
         b_problem=b_problem,
-        pixel_spacing_mm=_numbers(values, "PixelSpacing"),
-        orientation=_numbers(values, "ImageOrientationPatient"),
-        position_mm=_numbers(values, "ImagePositionPatient"),
-        monochrome=_text(values, "PhotometricInterpretation") == "MONOCHROME2",
-        component=_text(values, "ComplexImageComponent").upper(),
-        step_mm=_number(values, "SpacingBetweenSlices"),
-        thickness_mm=_number(values, "SliceThickness"),
+        pixel_spacing_mm=numbers(values, "PixelSpacing"),
+        orientation=numbers(values, "ImageOrientationPatient"),
+        position_mm=numbers(values, "ImagePositionPatient"),
+        monochrome=text(values, "PhotometricInterpretation") == "MONOCHROME2",
+        component=text(values, "ComplexImageComponent").upper(),
+        step_mm=number(values, "SpacingBetweenSlices"),
+        thickness_mm=number(values, "SliceThickness"),
         padding=_padding(values),
-        lossy=_text(values, "LossyImageCompression") == "01",
+        lossy=text(values, "LossyImageCompression") == "01",
         private_kept=private_kept,
     )
 
@@ -230,8 +229,8 @@ def _b_value(dataset: Dataset, private_kept: bool) -> tuple[BValue | None, str]:
 
 def _scanning_sequence(values: dict[str, Any], dataset: Dataset) -> tuple[str, ...]:
     """ScanningSequence; Philips calls an echo-planar image SE too, and tells it by an EPI factor above 1."""
-    words = _texts(values, "ScanningSequence")
-    factor = mosaics.raw_float(dataset.get(PHILIPS_EPI)) if "PHILIPS" in _text(values, "Manufacturer").upper() else 0
+    words = texts(values, "ScanningSequence")
+    factor = mosaics.raw_float(dataset.get(PHILIPS_EPI)) if "PHILIPS" in text(values, "Manufacturer").upper() else 0
     return (*words, "EP") if (factor or 0) > 1 and "EP" not in words else words
 
 
@@ -256,7 +255,7 @@ def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[tuple[float, float
     """
     slope, intercept = _factor(values, "RescaleSlope", 1.0), _factor(values, "RescaleIntercept", 0.0)
     private = mosaics.raw_float(dataset.get(PHILIPS_SCALE))
-    if private and slope and "PHILIPS" in _text(values, "Manufacturer").upper():
+    if private and slope and "PHILIPS" in text(values, "Manufacturer").upper():
         return (1.0 / private, intercept / (slope * private)), "private"
     real_world = dataset.get(enhanced.REAL_WORLD_SLOPE)
     ratio = None if real_world is None or not slope else mosaics.raw_float(real_world)
@@ -264,7 +263,7 @@ def _scale(values: dict[str, Any], dataset: Dataset) -> tuple[tuple[float, float
 
 
 def _factor(values: dict[str, Any], keyword: str, usual: float) -> float:
-    stated = _list(values, keyword)
+    stated = listed(values, keyword)
     return float(stated[0]) if stated else usual
 
 
@@ -277,45 +276,12 @@ def _values(dataset: Dataset) -> dict[str, Any]:
     for element in dataset.values():
         keyword = _KEYWORD.get(element.tag)
         if keyword is not None:
-            whole = element if isinstance(element, DataElement) else dataset[element.tag]
-            values[keyword] = whole.value
+            read = element if isinstance(element, DataElement) else dataset[element.tag]
+            values[keyword] = read.value
     return values
-
-
-def _list(values: dict[str, Any], keyword: str) -> list[Any]:
-    value = values.get(keyword)
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
-
-
-def _text(values: dict[str, Any], keyword: str) -> str:
-    value = values.get(keyword)
-    if type(value) is str:
-        return value.strip("\0 ")
-    return "\\".join(str(value) for value in _list(values, keyword)).strip("\0 ")
-
-
-def _texts(values: dict[str, Any], keyword: str) -> tuple[str, ...]:
-    return tuple(str(value).strip("\0 ").upper() for value in _list(values, keyword))
-
-
-def _numbers(values: dict[str, Any], keyword: str) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in _list(values, keyword))
-    return numbers if all(math.isfinite(number) for number in numbers) else ()
-
-
-def _number(values: dict[str, Any], keyword: str) -> float | None:
-    numbers = _numbers(values, keyword)
-    return numbers[0] if numbers else None
-
-
-def _whole(values: dict[str, Any], keyword: str) -> int | None:
-    number = _number(values, keyword)
-    return None if number is None else int(number)
 
 
 def _tesla(values: dict[str, Any]) -> float | None:
     """MagneticFieldStrength (0018,0087); old exports state gauss."""
-    strength = _number(values, "MagneticFieldStrength")
+    strength = number(values, "MagneticFieldStrength")
     return strength / 10_000 if strength is not None and strength > 100 else strength
