@@ -33,6 +33,7 @@ class Case:
         images: sequence name (`t2w`, `dwi_b100`, ...) -> path relative to the cohort folder.
         scanner: `vendor`, `model`, `field_strength_t` as the study states them.
         harmonised: True if the b-values were computed by the mono-exponential fit.
+        acquisition: geometry, timing and acquired b-values; empty if an earlier version prepared the case.
     """
 
     case_id: str
@@ -41,6 +42,7 @@ class Case:
     images: dict[str, str]
     scanner: dict[str, Any] = field(default_factory=dict)
     harmonised: bool = False
+    acquisition: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

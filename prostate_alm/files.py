@@ -79,16 +79,26 @@ def write_text(path: Path | str, text: str) -> Path:
 
 def write_json(path: Path | str, content: Any) -> Path:
     """Write JSON whole or not at all; NaN and infinity are refused, since JSON has neither."""
-    return write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    return write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write a table with a header whole or not at all; a row with an unknown column is a ValueError."""
+    return write_text(path, csv_text(columns, rows))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """What `write_csv` writes."""
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    return write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def sha256(path: Path | str) -> str:

@@ -257,4 +257,5 @@ def _case(record: Mapping[str, Any], label: int | None) -> Case:
         images={name.removesuffix(".nii.gz"): f"{folder}/{name}" for name in record["images"]},
         scanner=record["scanner"],
         harmonised=record["harmonised"],
+        acquisition=record["acquisition"],
     )

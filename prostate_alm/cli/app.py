@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from prostate_alm.cli import cifar10, comparing, console, data, demo, doctor, searching, training, triage
+from prostate_alm.cli import auditing, cifar10, comparing, console, data, demo, doctor, searching, training, triage
 
 
 class Commands(TyperGroup):
@@ -39,7 +39,7 @@ def options(
     console.show_tracebacks(debug)
 
 
-for group in (demo, data, training, searching, comparing, triage, cifar10, doctor):
+for group in (demo, data, training, searching, comparing, triage, auditing, cifar10, doctor):
     group.register(app)
 
 

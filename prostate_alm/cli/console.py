@@ -2,7 +2,9 @@
 
 import math
 import re
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -70,6 +72,24 @@ def _in_words(progress: Any) -> str:
         f"trainings: {progress.done} of {progress.total} done, {progress.running} running, "
         f"{progress.failed} failed{words}"
     )
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, once; what is cleaned up then is not cut short by a second one."""
+
+    def end(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be taken
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def guarded(run: Callable[..., Any]) -> int:

@@ -10,8 +10,9 @@ from prostate_alm.cli import console
 
 if TYPE_CHECKING:
     from prostate_alm.bundle import Predictor
-    from prostate_alm.cohort import Cohort
+    from prostate_alm.cohort import Case, Cohort
     from prostate_alm.operating_point import Threshold
+    from prostate_alm.report import CaseFacts, Report
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ def evaluate_all(model: Path, out: Path, asked: Measurement) -> Iterator[tuple[P
 
 
 def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = None) -> tuple[Path, list[str]]:
-    """Write predictions.csv, metrics.json, report.html and evaluation.json.
+    """Write predictions.csv, metrics.json, report.html, report.pdf and evaluation.json.
 
     Args:
         run: a run or a bundle.
         out: folder for the files.
         asked: on what and how.
-        cache: where preprocessed cases are kept, for runs of one preprocessing.
+        cache: where preprocessed cases are kept, for one of many runs; it gets neither pictures nor a PDF.
 
     Returns:
         The report's path, and what to print: AUC, FPR@0FN and FPR@1FN of every arm.
@@ -71,8 +72,10 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
     from prostate_alm.bundle import Predictor
     from prostate_alm.cohort import Cohort
     from prostate_alm.files import output_folder
-    from prostate_alm.report import summarise, write_report
+    from prostate_alm.report import Evaluated, write_report
     from prostate_alm.report.comparison import discard_record, write_record
+    from prostate_alm.report.flow import read_flow
+    from prostate_alm.report.write import PAGE
     from prostate_alm.training import at_class_ratio, facts_of, predict_arms, refuse_shared_patients, require_labels
 
     whole = Cohort.load(asked.cohort)
@@ -87,24 +90,50 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
         rows = predict_arms(run, cohort, device=asked.device, cache=cache, progress=advance)
     thinned, digest = _thinned(whole, cohort, tested), cohort.digest()
     discard_record(out)  # an earlier one must not stand beside other predictions if this ends half-way
-    report = write_report(
-        out,
+    evaluated = Evaluated(
         rows,
-        notice=predictor.notice,
-        threshold=threshold,
-        provenance=_provenance(predictor, cohort, digest) | ({"Class ratio": thinned} if thinned else {}),
         main_arm=predictor.arm,
+        threshold=threshold,
+        notice=predictor.notice,
+        provenance=_provenance(predictor, cohort, digest) | ({"Class ratio": thinned} if thinned else {}),
+        cases=_case_facts(cohort),
+        training_prevalence=facts.get("prevalence"),
+        training=facts,
+        flow=read_flow(whole, cohort),
+        pictured=cache is None,
     )
+    report = write_report(out, evaluated)
     model = {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256}
     write_record(out, facts, cohort=digest, tested=tested, notice=predictor.notice, model=model)
+    return out / PAGE, _lines(report, thinned)
+
+
+def _lines(report: "Report", thinned: str) -> list[str]:
     lines = [
         f"{summary.arm}: {figure}"
-        for summary in summarise(rows, threshold=threshold, main_arm=predictor.arm)
+        for summary in report.summaries
         for figure in (summary.auc, summary.fpr_at_0fn, summary.fpr_at_1fn)
     ]
     lines += [thinned] if thinned else []
-    lines += [f"warning: {predictor.notice}"] if predictor.notice else []
-    return report, lines
+    return lines + ([f"warning: {report.evaluated.notice}"] if report.evaluated.notice else [])
+
+
+def _case_facts(cohort: "Cohort") -> "dict[str, CaseFacts]":
+    """Of every case the subgroups that its study states, and its volumes."""
+    from prostate_alm.report import CaseFacts
+
+    def stated(case: "Case") -> dict[str, str | None]:
+        field = case.scanner.get("field_strength_t")
+        return {
+            "Vendor": case.scanner.get("vendor"),
+            "Field strength": None if field is None else f"{field:g} T",
+            "b-values": "harmonised" if case.harmonised else "as acquired",
+        }
+
+    return {
+        case.case_id: CaseFacts(stated(case), {name: cohort.folder / path for name, path in case.images.items()})
+        for case in cohort.cases
+    }
 
 
 def _thinned(whole: "Cohort", cohort: "Cohort", tested: str) -> str:

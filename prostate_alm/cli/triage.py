@@ -2,24 +2,25 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prostate_alm.cli import console
 from prostate_alm.cli.options import Harmonise, Rules
-from prostate_alm.errors import ModelError
+from prostate_alm.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from prostate_alm.bundle import Predictor
     from prostate_alm.operating_point import Threshold
-    from prostate_alm.triage import Decision
+    from prostate_alm.triage import Decision, Judge, Options
 
 SOME_UNDECIDED = 3
 
 Studies = Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders or zip archives of studies.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for worklist.csv and one JSON per study.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for worklist.csv, audit.jsonl and one JSON per study.")]
 Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="RUN|BUNDLE", help="A trained run or a bundle; without it, the demo bundle."),
@@ -31,7 +32,19 @@ KeyMap = Annotated[
     Path | None,
     typer.Option("--keymap", metavar="FILE", help="Write study key -> accession, UID, folder here (mode 0600)."),
 ]
+Dicom = Annotated[
+    bool, typer.Option("--dicom", help="Write a DICOM structured report and a PDF case report per study.")
+]
+Saliency = Annotated[bool, typer.Option("--saliency", help="Write a map of what moved the score, per study.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; compute no logit and write nothing.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Only go on with the run in --out, by the same model, threshold and settings.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Compute finished studies again.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Go on deciding what arrives in the one folder STUDY.")]
+Settle = Annotated[
+    float, typer.Option("--settle", metavar="SECONDS", help="--watch: unchanged for so long, a delivery is complete.")
+]
 Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda[:n]|auto", help="Where the network runs.")]
 
 
@@ -48,12 +61,19 @@ def triage(
     harmonise: Harmonise = False,
     rules: Rules = None,
     keymap: KeyMap = None,
+    dicom: Dicom = False,
+    saliency: Saliency = False,
+    dry_run: DryRun = False,
+    resume: Resume = False,
     force: Force = False,
+    watch: Watch = False,
+    settle: Settle = 60.0,
     device: Device = "auto",
 ) -> None:
     """Decide by a locked threshold which studies need DCE.
 
-    One JSON line per study on stdout; worklist.csv lists first what needs a person.
+    One JSON line per study on stdout; worklist.csv lists first what needs a person; audit.jsonl records every decision
+    (see 'prostate-alm audit verify').
 
     Missing, unclear or unlike the training cohort: undecided, to be treated as "DCE required"; exit code 3.
 
@@ -61,24 +81,54 @@ def triage(
     """
     from prostate_alm.files import output_folder
     from prostate_alm.studies import Keys, load_rules
-    from prostate_alm.triage import WORKLIST, Judge, triage_studies
+    from prostate_alm.triage import Judge, Options
 
+    if watch and (dry_run or len(studies) != 1):
+        raise UsageError("--watch takes one folder and no --dry-run")
+    options = Options(force, resume, keymap, dicom, saliency)
     site = load_rules(rules)
-    output_folder(out)
+    if not dry_run and not resume:
+        output_folder(out)
     predictor = _predictor(model, console.torch_device(device))
     judge = Judge(predictor, _threshold(threshold, predictor), Keys.of_site(), harmonise, site)
     if predictor.notice:
         console.note(f"warning: {predictor.notice}")
-    decisions = triage_studies(studies, judge, out=out, force=force, keymap=keymap, progress=_show)
-    counts = Counter(str(decision.outcome) for decision in decisions)
-    undecided = counts["undecided"]
-    console.note(f"{_counted(counts)}; worklist: {out / WORKLIST}")
-    if undecided:
-        console.note(f"{undecided} undecided: treat as DCE required, the reasons are in the worklist")
+    with console.terminable():
+        if dry_run:
+            undecided = _preview(studies, judge, out, options)
+        else:
+            undecided = _decide(studies, judge, out, options, settle if watch else None)
     if predictor.notice:
         console.note(f"warning: {predictor.notice}")
     if undecided:
         raise typer.Exit(SOME_UNDECIDED)
+
+
+def _decide(studies: list[Path], judge: "Judge", out: Path, options: "Options", settle: float | None) -> int:
+    """Decide what is there, or what arrives until an interrupt; gives the number of undecided studies."""
+    from prostate_alm.triage import WORKLIST, triage_studies, watch_folder
+
+    if settle is None:
+        decisions = triage_studies(studies, judge, out=out, options=options, progress=_show)
+    else:
+        console.note(f"watching {studies[0]}; Ctrl-C or SIGTERM ends")
+        decisions = watch_folder(studies[0], judge, out=out, options=options, settle=settle, progress=_show)
+    counts = Counter(str(decision.outcome) for decision in decisions)
+    console.note(f"{_counted(counts)}; worklist: {out / WORKLIST}")
+    if counts["undecided"]:
+        console.note(f"{counts['undecided']} undecided: treat as DCE required, the reasons are in the worklist")
+    return counts["undecided"]
+
+
+def _preview(studies: Sequence[Path], judge: "Judge", out: Path, options: "Options") -> int:
+    """Say what would be done; gives the number of studies that would be undecided."""
+    from prostate_alm.triage import preview_studies
+
+    rows = preview_studies(studies, judge, out=out, options=options, progress=_show_preview)
+    counts = Counter(row["would"] for row in rows)
+    told = ", ".join(f"{counts[name]} {name}" for name in ("decide", "reuse", "undecided"))
+    console.note(f"dry run, nothing was written: {told}")
+    return counts["undecided"]
 
 
 def _predictor(model: Path | None, device: str) -> "Predictor":
@@ -101,7 +151,16 @@ def _threshold(path: Path | None, predictor: "Predictor") -> "Threshold":
 def _show(decision: "Decision", where: Path) -> None:
     console.result(json.dumps(decision.to_json(), allow_nan=False))
     logit = "no logit" if decision.logit is None else f"logit {decision.logit:.3f}"
-    console.note(f"{where}: {decision.outcome}, {logit}{''.join(f'; {reason}' for reason in decision.reasons)}")
+    console.note(f"{where}: {decision.outcome}, {logit}{_listed(decision.reasons)}")
+
+
+def _show_preview(row: dict[str, Any], where: Path) -> None:
+    console.result(json.dumps(row, allow_nan=False))
+    console.note(f"{where}: {row['would']}{_listed(row['reasons'])}")
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    return "".join(f"; {reason}" for reason in reasons)
 
 
 def _counted(counts: Counter[str]) -> str:

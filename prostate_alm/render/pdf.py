@@ -17,7 +17,7 @@ def typeset(
     *,
     created: datetime | None = None,
 ) -> bytes:
-    """A PDF; the same input gives the same bytes.
+    """A PDF; the same input gives the same bytes, if the template sets `date: none` for its document.
 
     The template reads `json("content.json")` and shows its strings as text: nothing in them is markup to Typst. It may
     name the font "DejaVu Sans", which comes with matplotlib; scripts that it lacks are shown in a font of the machine.

@@ -55,7 +55,7 @@ def roc_plot(curves: Mapping[str, RocPoints], marks: Sequence[Mark] = (), *, tit
         axes.set_ylabel("Sensitivity (contrast given where needed)")
         quiet_grid(axes)
         axes.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none", handlelength=2.8, fontsize=9)
-        return inline_svg(figure, "roc", title)
+        return inline_svg(figure, "roc", title, axes)
 
 
 def corners(points: RocPoints) -> tuple[np.ndarray, np.ndarray]:

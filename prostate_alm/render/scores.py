@@ -11,7 +11,12 @@ _BINS = 36
 
 
 def score_plot(
-    positives: Floats, negatives: Floats, *, threshold: float | None = None, title: str = "Scores by class"
+    positives: Floats,
+    negatives: Floats,
+    *,
+    threshold: float | None = None,
+    title: str = "Scores by class",
+    name: str = "scores",
 ) -> str:
     """Counts of logits, positives upwards and negatives downwards, as inline SVG.
 
@@ -20,6 +25,7 @@ def score_plot(
         negatives: logits of cases that do not, (n0,).
         threshold: in logits, drawn as a line; None draws none.
         title: for those who cannot see the picture.
+        name: another for each plot of a page.
 
     Raises:
         ValueError: if there is no logit at all.
@@ -28,7 +34,7 @@ def score_plot(
     if logits.size == 0:
         raise ValueError("no scores to draw")
     edges = _edges(logits, threshold)
-    with drawing("scores", 5.4, 4.7) as figure:
+    with drawing(name, 5.4, 4.7) as figure:
         axes = figure.add_subplot()
         above, below = np.histogram(positives, edges)[0], np.histogram(negatives, edges)[0]
         widths = np.diff(edges)
@@ -48,17 +54,19 @@ def score_plot(
         axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{abs(count):.0f}"))
         axes.set_ylabel("Cases")
         quiet_grid(axes)
-        _caption(axes, f"need contrast ({len(positives)})", 0.97, "top")
-        _caption(axes, f"do not need contrast ({len(negatives)})", 0.03, "bottom")
+        left = threshold is None or threshold > (edges[0] + edges[-1]) / 2  # away from the threshold
+        _caption(axes, f"need contrast ({len(positives)})", 0.97, "top", left)
+        _caption(axes, f"do not need contrast ({len(negatives)})", 0.03, "bottom", left)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1.6, linestyle=(0, (4, 2)))
             _sides(axes, threshold)
-        return inline_svg(figure, "scores", title)
+        return inline_svg(figure, name, title, axes)
 
 
-def _caption(axes: Axes, text: str, height: float, side: str) -> None:
+def _caption(axes: Axes, text: str, height: float, side: str, left: bool) -> None:
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    axes.text(0.01, height, text, transform=axes.transAxes, va=side, ha="left", fontsize=9, bbox=ground)
+    place, align = (0.01, "left") if left else (0.99, "right")
+    axes.text(place, height, text, transform=axes.transAxes, va=side, ha=align, fontsize=9, bbox=ground)
 
 
 def _sides(axes: Axes, threshold: float) -> None:

@@ -4,7 +4,7 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -48,13 +48,15 @@ def drawing(name: str, width: float, height: float) -> Iterator[Canvas]:
         yield Canvas(figsize=(width, height), layout="constrained")
 
 
-def inline_svg(figure: Canvas, name: str, title: str) -> str:
+def inline_svg(figure: Canvas, name: str, title: str, axes: Axes | None = None) -> str:
     """The figure as an `<svg>` element that fills the width it is given; call inside `drawing`.
 
     Args:
         figure: what was drawn.
         name: prefix of the ids inside, so that two plots on a page do not share them.
         title: what the picture shows, for those who cannot see it.
+        axes: where a page's script draws on: the element then says where they lie, `data-frame` (left, right, bottom
+            and top in the picture's own units), and what they span, `data-limits` (the same four in data).
     """
     buffer = io.StringIO()
     with warnings.catch_warnings():
@@ -65,7 +67,20 @@ def inline_svg(figure: Canvas, name: str, title: str) -> str:
     text = text[text.index("<svg") :].strip()
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)
+    said = f'role="img" aria-label="{html.escape(title)}" ' + ("" if axes is None else _frame(figure, axes))
+    return text.replace("<svg ", f"<svg {said}", 1)
+
+
+def _frame(figure: Canvas, axes: Axes) -> str:
+    """Where the axes lie, once the figure was drawn."""
+    place, (width, height) = axes.get_position(), 72 * figure.get_size_inches()  # SVG units are points
+    frame = place.x0 * width, place.x1 * width, (1 - place.y0) * height, (1 - place.y1) * height
+    limits = (*axes.get_xlim(), *axes.get_ylim())
+    return f'data-frame="{_numbers(frame)}" data-limits="{_numbers(limits)}" '
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.10g}" for value in values)
 
 
 def quiet_grid(axes: Axes) -> None:

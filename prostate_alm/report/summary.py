@@ -1,21 +1,10 @@
 """From predictions to typed figures, one summary per arm; writing them down happens elsewhere."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from prostate_alm.errors import UsageError
 from prostate_alm.figures import Figure
-from prostate_alm.metrics import (
-    LockedFigures,
-    PairedTest,
-    at_threshold,
-    auc,
-    fpr_at_fn,
-    holm,
-    paired_delong,
-    threshold_at_fn,
-)
+from prostate_alm.metrics import LockedFigures, at_threshold, auc, fpr_at_fn, threshold_at_fn
 from prostate_alm.operating_point import Threshold
 from prostate_alm.report.predictions import ArmScores, Rows, by_arm
 
@@ -30,8 +19,6 @@ class ArmSummary:
         fpr_at_0fn: false-positive rate with no positive missed, oracle.
         fpr_at_1fn: the same with one missed, oracle.
         oracle_threshold: the threshold of `fpr_at_0fn`, in logits; undefined without positives.
-        versus_base: AUC against the arm `base`, paired, p adjusted by Holm over the arms; None for base itself and
-            where there is no base.
         locked: figures at the locked threshold; only for the arm that it belongs to.
     """
 
@@ -40,7 +27,6 @@ class ArmSummary:
     fpr_at_0fn: Figure
     fpr_at_1fn: Figure
     oracle_threshold: Figure
-    versus_base: PairedTest | None
     locked: LockedFigures | None
 
     @property
@@ -82,13 +68,7 @@ def summarise(predictions: Rows, *, threshold: Threshold | None = None, main_arm
     arms = by_arm(predictions)
     if main_arm not in arms:
         raise UsageError(f"there are no predictions of the arm {main_arm}, only of {', '.join(arms)}")
-    base = arms.get("base")
-    return _adjusted(
-        [
-            _summary(scores, base if scores is not base else None, threshold if scores.arm == main_arm else None)
-            for scores in arms.values()
-        ]
-    )
+    return [_summary(scores, threshold if scores.arm == main_arm else None) for scores in arms.values()]
 
 
 def errors_at(scores: ArmScores, threshold: float) -> Errors:
@@ -107,26 +87,7 @@ def errors_at(scores: ArmScores, threshold: float) -> Errors:
     )
 
 
-def figure_rows(summaries: Sequence[ArmSummary]) -> list[dict[str, Any]]:
-    """The content of `metrics.json`: one object per figure, with its arm; `p_value` beside a difference."""
-    rows: list[dict[str, Any]] = []
-    for summary in summaries:
-        figures = [summary.auc, summary.fpr_at_0fn, summary.fpr_at_1fn]
-        figures += summary.locked.figures if summary.locked else ()
-        rows += [{"arm": summary.arm} | figure.as_dict() for figure in figures]
-        if summary.versus_base:
-            difference = summary.versus_base.difference.as_dict()
-            rows.append({"arm": summary.arm} | difference | {"p_value": summary.versus_base.p_value})
-    return rows
-
-
-def _adjusted(summaries: list[ArmSummary]) -> list[ArmSummary]:
-    """Several arms are tested against one base, so their p-values are adjusted by Holm."""
-    adjusted = iter(holm([row.versus_base for row in summaries if row.versus_base]))
-    return [replace(row, versus_base=next(adjusted)) if row.versus_base else row for row in summaries]
-
-
-def _summary(scores: ArmScores, base: ArmScores | None, threshold: Threshold | None) -> ArmSummary:
+def _summary(scores: ArmScores, threshold: Threshold | None) -> ArmSummary:
     logits, labels = scores.logits, scores.labels
     return ArmSummary(
         scores=scores,
@@ -134,6 +95,5 @@ def _summary(scores: ArmScores, base: ArmScores | None, threshold: Threshold | N
         fpr_at_0fn=fpr_at_fn(logits, labels, 0),
         fpr_at_1fn=fpr_at_fn(logits, labels, 1),
         oracle_threshold=threshold_at_fn(logits, labels, 0),
-        versus_base=None if base is None else paired_delong(logits, base.logits, labels),
         locked=None if threshold is None else at_threshold(logits, labels, threshold.value),
     )

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from prostate_alm.figures import Figure
+from prostate_alm.metrics import PairedTest
 
 ARM_NAMES = {"base": "Base", "continued": "Continued", "alm": "ALM", "aucm": "AUCM"}
+ROLES = {
+    "missed": "missed",
+    "needless": "given contrast without need",
+    "lowest positive": "needs contrast, nearest the threshold",
+}
+"""Why a case is shown."""
 ARM_NOTES = {
     "base": "the base loss alone",
     "continued": "the base loss, trained on as long as ALM",
@@ -39,6 +46,21 @@ def area(figure: Figure) -> Written:
     return _written(figure, scale=1, digits=3, unit="")
 
 
+def count(figure: Figure) -> Written:
+    """Patients per 100, with one decimal."""
+    return _written(figure, scale=1, digits=1, unit="")
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """A number with so many decimals, without the minus of a zero; scores have three.
+
+    Example:
+        >>> fixed(-0.0004), fixed(-0.31249, 2)
+        ('0.000', '-0.31')
+    """
+    return f"{value:z.{digits}f}"
+
+
 def upper_bound(figure: Figure) -> str:
     """The upper end of a rate's interval in per cent; `undefined` if there is none."""
     return "undefined" if figure.interval is None else f"{100 * figure.interval[1]:.1f}%"
@@ -54,6 +76,20 @@ def p_value(p: float | None) -> str:
     if p is None:
         return "p undefined"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def difference(test: PairedTest) -> str:
+    """A difference of rates in percentage points, of areas as it is.
+
+    Example:
+        >>> figure = Figure("FPR@0FN difference", -0.125, None, 0.95, 36, 64, "oracle", "permutation")
+        >>> difference(PairedTest(figure, 0.02))
+        '-12.5 points'
+    """
+    figure = test.difference
+    if figure.value is None:
+        return "undefined"
+    return f"{figure.value:+.3f}" if figure.name.startswith("AUC") else f"{100 * figure.value:+.1f} points"
 
 
 def arm_name(arm: str) -> str:
@@ -83,10 +119,10 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 def _written(figure: Figure, *, scale: int, digits: int, unit: str) -> Written:
     if figure.value is None:
         return Written("undefined", "", figure.method)
-    value = f"{scale * figure.value:.{digits}f}{unit}"
+    value = f"{fixed(scale * figure.value, digits)}{unit}"
     if figure.interval is None:
         return Written(value, "no interval", figure.method)
     low, high = figure.interval
     if low == high:
         return Written(value, "interval degenerate", figure.method)
-    return Written(value, f"{scale * low:.{digits}f} to {scale * high:.{digits}f}{unit}", figure.method)
+    return Written(value, f"{fixed(scale * low, digits)} to {fixed(scale * high, digits)}{unit}", figure.method)

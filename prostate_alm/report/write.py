@@ -1,62 +1,61 @@
-"""Write an evaluation down: metrics.json, predictions.csv and report.html."""
+"""Write an evaluation down: metrics.json, predictions.csv, report.html and report.pdf."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.files import output_folder, write_csv, write_json, write_text
-from prostate_alm.operating_point import Threshold
-from prostate_alm.report.page import Page
-from prostate_alm.report.predictions import COLUMNS, METRICS, PREDICTIONS, Rows
-from prostate_alm.report.summary import ArmSummary, figure_rows, summarise
+from prostate_alm.files import output_folder, whole_file, write_csv, write_json, write_text
+from prostate_alm.report.build import report_of
+from prostate_alm.report.content import Evaluated, Report
+from prostate_alm.report.page import html
+from prostate_alm.report.pdf import pdf_bytes
+from prostate_alm.report.plots import plots_of
+from prostate_alm.report.predictions import COLUMNS, METRICS, PREDICTIONS
+from prostate_alm.report.rows import figure_rows, summary_rows
+from prostate_alm.report.summary import ArmSummary
+
+PAGE, PDF = "report.html", "report.pdf"
 
 
-def write_report(
-    out: Path | str,
-    predictions: Rows,
-    *,
-    notice: str,
-    threshold: Threshold | None,
-    provenance: Mapping[str, Any],
-    main_arm: str = "alm",
-) -> Path:
-    """Write `metrics.json`, `predictions.csv` and `report.html`; everything is made before anything is written.
+def write_report(out: Path | str, evaluated: Evaluated) -> Report:
+    """Write `metrics.json`, `predictions.csv`, `report.html` and, if `evaluated.pictured`, `report.pdf`.
+
+    Everything is made before anything is written.
 
     Args:
-        out: folder for the three files.
-        predictions: rows (case_id, label, arm, logit[, members]); the arms hold the same cases.
-        notice: a warning that every file repeats, or empty.
-        threshold: locked threshold of the main arm's model; None reports oracle figures alone.
-        provenance: model name, version, hashes, cohort, as the last table of the page shows them.
-        main_arm: the arm that the report answers for.
+        out: folder for the files.
+        evaluated: predictions, and what is known besides.
 
     Returns:
-        The path of `report.html`.
+        What they were made from.
 
     Raises:
         UsageError: if the predictions do not fit together.
         ValueError: if a logit is not finite or a label not 0 or 1.
         OutputError: if the folder cannot be written to.
     """
-    summaries = summarise(predictions, threshold=threshold, main_arm=main_arm)
-    main = next(summary for summary in summaries if summary.arm == main_arm)
-    page = Page(summaries, main, threshold, notice, provenance).html()
+    report = report_of(evaluated)
+    plots = plots_of(report)
+    page, pdf = html(report, plots), pdf_bytes(report, plots) if evaluated.pictured else None
     folder = output_folder(out)
-    write_figures(folder, summaries, notice)
-    return write_text(folder / "report.html", page)
+    (folder / PDF).unlink(missing_ok=True)  # an earlier one must not stand beside other figures
+    _write(folder, report.summaries, figure_rows(report), evaluated.notice)
+    write_text(folder / PAGE, page)
+    if pdf is not None:
+        with whole_file(folder / PDF) as part:
+            part.write_bytes(pdf)
+    return report
 
 
 def write_figures(folder: Path, summaries: Sequence[ArmSummary], notice: str) -> None:
-    """Write `metrics.json` and `predictions.csv`, which is what its figures, and those of a comparison, are made from.
+    """Write `metrics.json` and `predictions.csv` with what a comparison reads of them: each arm's own figures.
 
     Args:
         folder: exists.
         summaries: one per arm.
         notice: a warning that every row of both repeats, or empty.
     """
-    warned = {"notice": notice} if notice else {}
-    write_csv(folder / PREDICTIONS, [*_columns(summaries), *warned], (row | warned for row in _rows(summaries)))
-    write_json(folder / METRICS, [row | warned for row in figure_rows(summaries)])
+    _write(folder, summaries, summary_rows(summaries), notice)
 
 
 def member_column(member: int) -> str:
@@ -67,6 +66,12 @@ def member_column(member: int) -> str:
         'member_03'
     """
     return f"member_{member:02d}"
+
+
+def _write(folder: Path, summaries: Sequence[ArmSummary], rows: Iterable[dict[str, Any]], notice: str) -> None:
+    warned = {"notice": notice} if notice else {}
+    write_csv(folder / PREDICTIONS, [*_columns(summaries), *warned], (row | warned for row in _rows(summaries)))
+    write_json(folder / METRICS, [row | warned for row in rows])
 
 
 def _columns(summaries: Sequence[ArmSummary]) -> list[str]:

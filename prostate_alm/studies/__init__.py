@@ -4,7 +4,9 @@ Rule one is to fail safe: a missing sequence, an unclear choice or a failed chec
 study with a problem is never decided on.
 """
 
+from prostate_alm.studies.acquisition import ACQUIRED, protocol_of
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
+from prostate_alm.studies.dicom.codestreams import codecs
 from prostate_alm.studies.index import UNREADABLE, StudyFiles, find_studies, open_studies
 from prostate_alm.studies.isolated import DIED, is_risky, read_isolated
 from prostate_alm.studies.keys import Keys
@@ -18,6 +20,7 @@ from prostate_alm.studies.volume_files.names import companions_of, is_volume_fil
 from prostate_alm.studies.volumes import Volume
 
 __all__ = [
+    "ACQUIRED",
     "CANONICAL_B_VALUES",
     "DIED",
     "FILES",
@@ -31,6 +34,7 @@ __all__ = [
     "StudyReading",
     "StudyTask",
     "Volume",
+    "codecs",
     "companions_of",
     "default_rules",
     "find_studies",
@@ -38,6 +42,7 @@ __all__ = [
     "is_volume_file",
     "load_rules",
     "open_studies",
+    "protocol_of",
     "read_isolated",
     "read_study",
     "store_study",

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prostate_alm.studies import checks, completeness, subject
+from prostate_alm.studies.acquisition import acquisition_of
 from prostate_alm.studies.bvalues import CANONICAL_B_VALUES
 from prostate_alm.studies.geometry import ReadingError, plane_of
 from prostate_alm.studies.harmonise import harmonise as fit_canonical
@@ -49,10 +50,12 @@ class StudyReading:
         series: one report per series (per kind, where a series holds several).
         volumes: `t2w` and `dwi_b<value>` for every acquired b-value; with harmonisation also b 100, 600 and 1000.
         sources: per volume {description, b, source_tag}.
+        images: per acquired volume the images that it was read from.
         problems: why no decision is possible; empty means ready.
         harmonised: True if a volume was computed by the fit.
         harmonisation: provenance of the fit, None without one.
         scanner: {vendor, model, field_strength_t}.
+        acquisition: geometry, timing and b-values of what is used, as `acquisition.acquisition_of` gives them.
         b_values_found: the acquired b-values that are used, s/mm^2.
         notes: what does not stand against a decision but must be known.
         measures: figures of quality by their column in the QC table; None where one cannot be computed.
@@ -63,10 +66,12 @@ class StudyReading:
     series: tuple[SeriesReport, ...] = ()
     volumes: dict[str, Volume] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    images: dict[str, tuple[Header, ...]] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
     harmonised: bool = False
     harmonisation: dict[str, Any] | None = None
     scanner: dict[str, Any] = field(default_factory=dict)
+    acquisition: dict[str, Any] = field(default_factory=dict)
     b_values_found: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     measures: dict[str, float | None] = field(default_factory=dict)
@@ -142,6 +147,7 @@ class _Reader:
         self.reading.series = tuple(_report(verdict, self.rules) for verdict in selection.verdicts)
         self.reading.b_values_found = tuple(b for b in sorted(selection.dwi) if f"dwi_b{b}" in self.reading.volumes)
         self.reading.notes += (*selection.notes, *_inferred(selection), *_lossy(selection), *loosened(self.rules))
+        self.reading.acquisition = acquisition_of(selection, self.reading.volumes)
         acquired = {b: self.reading.volumes[f"dwi_b{b}"] for b in self.reading.b_values_found}
         if not acquired:
             return
@@ -165,6 +171,7 @@ class _Reader:
                     verdict.reason = f"not used because {error}"
             return
         self.reading.volumes[name] = volume
+        self.reading.images[name] = tuple(choice.images)
         description = choice.part.images[0].description
         self.reading.sources[name] = {"description": description, "b": choice.b, "source_tag": choice.source_tag}
 

@@ -20,7 +20,7 @@ from prostate_alm.studies.subject import patient_key_of
 from prostate_alm.studies.volume_files.names import companions_of
 
 RECORD = "study.json"
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 """Raise it when the reading changes: finished studies of an older version are read again."""
 
 
@@ -43,7 +43,8 @@ def store_study(task: Task) -> dict[str, Any]:
 
     Returns:
         The record, also of a study that breaks the reader: study_key, patient_key, ready, problems, images (file
-        names), scanner, harmonised, harmonisation, sources, quality (a row of the QC table), fingerprint, version.
+        names), scanner, acquisition, harmonised, harmonisation, sources, quality (a row of the QC table), fingerprint,
+        version.
 
     Raises:
         OutputError: if the folder cannot be written.
@@ -120,6 +121,7 @@ def _record(reading: StudyReading, print_of_inputs: str) -> dict[str, Any]:
         "problems": list(reading.problems),
         "images": {},
         "scanner": reading.scanner,
+        "acquisition": reading.acquisition,
         "harmonised": reading.harmonised,
         "harmonisation": reading.harmonisation,
         "sources": {name: reading.sources[name] for name in REQUIRED if name in reading.sources},

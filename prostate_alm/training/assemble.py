@@ -13,6 +13,7 @@ from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Case, Cohort
 from prostate_alm.files import sha256, write_json, write_text
 from prostate_alm.losses import BASE_LOSSES
+from prostate_alm.studies import ACQUIRED, protocol_of
 from prostate_alm.training.checkpoint import WEIGHTS
 from prostate_alm.training.data import CaseDataset
 from prostate_alm.training.facts import training_facts
@@ -51,7 +52,7 @@ def assemble(run: Path, bundle: Path, cohort: Cohort, settings: TrainingSettings
         weights = join_members([run / "members" / f"{member:02d}" / arm / WEIGHTS for member in members])
         save_tensors(part / "models" / ("model.pt" if arm == arms[-1] else f"model_{arm}.pt"), weights)
     _write_inference(part, settings)
-    _write_metadata(part, cohort.cases, training_facts(run, bundle, settings))
+    _write_metadata(part, cohort.cases, training_facts(run, bundle, settings, cohort.cases))
     predictor = Predictor(part, part / "models" / "model.pt")
     write_json(part / "models" / "training_ranges.json", training_ranges(cohort, predictor, cache=cache))
     write_json(part / "models" / "patients.json", sorted(cohort.patients))
@@ -121,7 +122,9 @@ def training_ranges(
         cache: where the training kept preprocessed cases; None preprocesses anew.
 
     Returns:
-        `vendors`, `models`, `field_strengths_t`, and `features`: name -> [low, high].
+        `vendors`, `models`, `field_strengths_t`, `features`: name -> [low, high] (widened), `acquisition`: name ->
+        [lowest, highest] as it was, and `protocols`: which b-values were acquired or computed. The last two are empty
+        if an earlier version prepared the cohort.
     """
     images = CaseDataset(cohort.data(), predictor.preprocessing, cache_dir=cache)
     rows = [image_features(images[place]["image"]) for place in range(len(images))]
@@ -137,7 +140,16 @@ def training_ranges(
         "models": _distinct(scanners, "model"),
         "field_strengths_t": _distinct(scanners, "field_strength_t"),
         "features": features,
+        "acquisition": _acquired_ranges([case.acquisition for case in cohort.cases]),
+        "protocols": sorted(
+            {protocol_of(case.acquisition, case.harmonised) for case in cohort.cases if case.acquisition}
+        ),
     }
+
+
+def _acquired_ranges(acquisitions: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    stated = {name: [each[name] for each in acquisitions if each.get(name) is not None] for name in ACQUIRED}
+    return {name: [min(values), max(values)] for name, values in stated.items() if values}
 
 
 def _distinct(scanners: Sequence[Mapping[str, Any]], name: str) -> list[Any]:

@@ -1,17 +1,14 @@
 """Many studies, one after the other: every study gets exactly one result, and no bad one stops the others."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
-from prostate_alm.files import lock_folder, output_folder, write_json
 from prostate_alm.triage.decision import Decision
-from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
-from prostate_alm.triage.inputs import Found, find_inputs
-from prostate_alm.triage.judge import Findings, Judge
-from prostate_alm.triage.keymap import check_keymap, write_keymap
-from prostate_alm.triage.worklist import Run, remove_worklist, result_path, stored_result, write_worklist
+from prostate_alm.triage.identity import place_key
+from prostate_alm.triage.inputs import Found, Shelf, find_inputs
+from prostate_alm.triage.judge import Judge
+from prostate_alm.triage.session import INTERRUPTED, Options, Session, open_session
+from prostate_alm.triage.worklist import Run
 
 Progress = Callable[[Decision, Path], None]
 
@@ -21,22 +18,20 @@ def triage_studies(
     judge: Judge,
     *,
     out: Path,
-    force: bool = False,
-    keymap: Path | None = None,
+    options: Options | None = None,
     progress: Progress | None = None,
 ) -> list[Decision]:
-    """Decide every study behind the paths and write one JSON each and the worklist.
+    """Decide every study behind the paths and write one JSON each, the worklist and the audit log.
 
-    A study whose result is already in `out`, from the same files, model, threshold and settings, is not computed
-    again. A study that cannot be read is undecided and stands in the worklist like any other. While the studies are
-    searched and decided there is no worklist: the one of an earlier run is removed first.
+    A study whose result is already in `out`, from the same files, model, threshold and settings, and as the audit log
+    has it, is not computed again. A study that cannot be read is undecided and stands in the worklist like any other.
+    While the studies are searched and decided there is no worklist: the one of an earlier run is removed first.
 
     Args:
         paths: folders, zip archives or files, each with one or many studies.
         judge: model, locked threshold, keys and settings.
-        out: gets `<study_key>.json` and `worklist.csv`.
-        force: compute again what is already there.
-        keymap: the site's private table of study key, accession number and StudyInstanceUID, to be added to.
+        out: gets `<study_key>.json`, `worklist.csv` and `audit.jsonl`.
+        options: None for the defaults.
         progress: called with every decision and the study's folder (for the terminal only) as soon as it is stored.
 
     Returns:
@@ -45,58 +40,51 @@ def triage_studies(
     Raises:
         NoInputError: if no study could be read behind any path.
         OutputError: if `out` or the key map cannot be written.
-        UsageError: if the key map lies inside `out`, or another process works in `out`.
+        UsageError: if the key map lies inside `out`, another process works in `out`, or there is nothing to resume.
+        RefusedError: if the run to resume was made with something else.
+        IntegrityError: if the audit log was changed.
     """
-    out = output_folder(out)
-    with lock_folder(out), ExitStack() as stack:
-        if keymap is not None:
-            check_keymap(keymap, out)
-        remove_worklist(out)
-        found = find_inputs(paths, judge.keys, judge.rules, stack)
-        if keymap is not None:
-            write_keymap(keymap, found)
+    with open_session(judge, out, options or Options()) as session, Shelf(judge.rules) as shelf:
+        found = find_inputs(paths, judge.keys, shelf)
+        session.announce(found)
         decisions: list[Decision] = []
         try:
             for item in found:
-                decisions.append(_result(item, judge, out, force))
+                decisions.append(session.decide(item, shelf))
                 if progress is not None:
                     progress(decisions[-1], item.where)
         finally:
-            write_worklist(out, _run(paths, judge, found, decisions))  # also after an interrupt
+            session.write_worklist(_run(paths, session, found, decisions))  # also after an interrupt
     return decisions
 
 
-def _result(item: Found, judge: Judge, out: Path, force: bool) -> Decision:
-    if item.study is None:
-        decision = judge.decision(item.study_key, Findings(reasons=list(item.reasons)))
-    else:
-        key = inputs_key(item.content or content_hash(files_of(item.study)), judge)
-        stored = None if force else stored_result(out, item.study_key)
-        if stored is not None and stored.inputs_key == key:
-            here = place_key(Path(item.study.folder), judge.keys)
-            if stored.place_key != here:  # the same files, moved: what is lost later is lost here
-                stored = replace(stored, place_key=here)
-                write_json(result_path(out, item.study_key), stored.to_json())
-            return stored
-        decision = judge.judge(item.study, item.study_key, key)
-    write_json(result_path(out, item.study_key), decision.to_json())
-    return decision
-
-
-def _run(paths: Sequence[Path], judge: Judge, found: Sequence[Found], decisions: Sequence[Decision]) -> Run:
+def _run(paths: Sequence[Path], session: Session, found: Sequence[Found], decisions: Sequence[Decision]) -> Run:
+    decided = {decision.study_key for decision in decisions}
     keys = {item.study_key for item in found}
-    roots = {path.resolve() for path in paths}
+    pending = dict.fromkeys(keys - decided, INTERRUPTED)
+    return run_of(found, [path.resolve() for path in paths], session.judge, pending)
+
+
+def run_of(found: Sequence[Found], roots: Sequence[Path], judge: Judge, pending: dict[str, str]) -> Run:
+    """What is known of stored results after a search.
+
+    Args:
+        found: all that was found.
+        roots: where it was searched, resolved.
+        judge: gives settings and keys.
+        pending: those that are not decided, with the reason.
+    """
     lost = {folder for item in found for folder in item.lost}
     places = {folder for item in found if item.study is not None for folder in _up(item.where.resolve(), roots)}
     return Run(
         settings_key=judge.settings_key,
-        found=keys,
-        pending=keys - {decision.study_key for decision in decisions},
+        found={item.study_key for item in found},
+        pending=pending,
         lost={place_key(folder, judge.keys) for folder in lost},
         gone={place_key(folder, judge.keys) for folder in places},
     )
 
 
-def _up(folder: Path, roots: set[Path]) -> list[Path]:
+def _up(folder: Path, roots: Sequence[Path]) -> list[Path]:
     """The folder and those above it, as far as a root."""
     return [place for place in (folder, *folder.parents) if any(place.is_relative_to(root) for root in roots)]

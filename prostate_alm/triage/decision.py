@@ -53,8 +53,10 @@ class Decision:
         harmonisation: the fit's provenance, None if not harmonised.
         qc: what was measured on the way.
         model: `name`, `version`, `sha256` of the weights.
+        rules: `fingerprint`, and `changed`: the keys in which the site's rules differ from the defaults.
         software_version: of this package.
         seconds: time per step; `total` is the sum.
+        files: names of what was written beside the result.
         notice: the warning that goes with the model, empty if there is none.
         inputs_key: keyed hash of files and settings; None if the study must be tried again.
         settings_key: keyed hash of model, threshold, settings and software.
@@ -72,9 +74,11 @@ class Decision:
     harmonised: bool
     qc: dict[str, Any]
     model: dict[str, str]
+    rules: dict[str, Any]
     software_version: str
     seconds: dict[str, float]
     harmonisation: dict[str, Any] | None = None
+    files: tuple[str, ...] = ()
     notice: str = ""
     inputs_key: str | None = None
     settings_key: str | None = None
@@ -97,6 +101,7 @@ class Decision:
             "schema_version": SCHEMA_VERSION,
             "study_key": self.study_key,
             "decision": str(self.outcome),
+            "treat_as": str(self.treat_as),
             "logit": self.logit,
             "threshold": self.threshold,
             "reasons": list(self.reasons),
@@ -104,11 +109,13 @@ class Decision:
             "harmonised": self.harmonised,
             "qc": self.qc,
             "model": self.model,
+            "rules": self.rules,
             "software_version": self.software_version,
             "seconds": self.seconds,
             "inputs_key": self.inputs_key,
             "settings_key": self.settings_key,
             "place_key": self.place_key,
+            "files": list(self.files),
         }
         if self.notice:
             content["notice"] = self.notice
@@ -126,15 +133,15 @@ class Decision:
         if not isinstance(content, dict) or content["schema_version"] != SCHEMA_VERSION:
             raise ValueError("not a triage result of this schema version")
         values: dict[str, Any] = {
-            name: value for name, value in content.items() if name not in {"schema_version", "decision"}
+            name: value for name, value in content.items() if name not in {"schema_version", "decision", "treat_as"}
         }
         if not isinstance(values["reasons"], list) or not all(isinstance(reason, str) for reason in values["reasons"]):
             raise TypeError("reasons must be a list of strings")
         if not isinstance(values["model"]["sha256"], str):
             raise TypeError("the model must have a hash")
-        values["reasons"] = tuple(values["reasons"])
+        values["reasons"], values["files"] = tuple(values["reasons"]), tuple(values["files"])
         decision = cls(**values)
-        if decision.outcome != content["decision"]:
+        if (decision.outcome, decision.treat_as) != (content["decision"], content["treat_as"]):
             raise ValueError("the decision does not follow from logit, threshold and reasons")
         return decision
 

@@ -1,10 +1,11 @@
 """What there is to triage: the studies behind the given paths, each once, and what cannot be read."""
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from prostate_alm.errors import NoInputError, OutputError
@@ -14,6 +15,9 @@ from prostate_alm.triage.privacy import describe, path_words, scrub
 
 if TYPE_CHECKING:
     from prostate_alm.studies import Keys, Rules, StudyFiles
+
+Opener = Callable[[Path, "Rules"], "AbstractContextManager[list[StudyFiles]]"]
+DIFFERENT = "the given paths hold different files of this study; give one path that holds it whole"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Found:
         accession: AccessionNumber, empty if unknown; for the key map only.
         content: the hash of the study's files, None if it was not needed yet.
         lost: the folders in which no file of a study can be read.
+        source: the path to be opened again before the files can be read, as that of an archive; None if they lie there.
     """
 
     study_key: str
@@ -39,9 +44,76 @@ class Found:
     accession: str = field(default="", repr=False)
     content: str | None = None
     lost: frozenset[Path] = frozenset()
+    source: Path | None = None
 
 
-def find_inputs(paths: Sequence[Path], keys: "Keys", rules: "Rules", stack: ExitStack) -> list[Found]:
+class Shelf:
+    """Opens one input at a time, so that of many archives no more than one is unpacked.
+
+    Args:
+        rules: the site's rules.
+        opener: gives the studies behind a path, readable as long as its block lasts; None is `open_studies`.
+    """
+
+    def __init__(self, rules: "Rules", opener: Opener | None = None) -> None:
+        self._rules, self._opener = rules, opener
+        self._stack, self._path = ExitStack(), None
+        self._studies: list[StudyFiles] = []
+
+    def studies(self, path: Path) -> "list[StudyFiles]":
+        """The studies behind a path; whatever was open before is closed, unless it is the same path.
+
+        Raises:
+            NoInputError: as `open_studies`, and if there is none.
+            OutputError: if an archive cannot be unpacked, or removed.
+        """
+        if path != self._path:
+            self.close()
+            self._studies = self._stack.enter_context((self._opener or open_studies)(path, self._rules))
+            self._path = path
+        if not self._studies:
+            raise NoInputError(f"{path} holds no readable DICOM study")
+        return self._studies
+
+    def files(self, item: Found) -> "StudyFiles | None":
+        """The files of a study, which can be read until the next call; None if they have changed since it was found."""
+        if item.source is None or item.study is None:
+            return item.study
+        try:
+            found = [study for study in self.studies(item.source) if study.uid == item.study.uid]
+        except OutputError:
+            raise
+        except Exception:  # whatever opened once and does not any more has changed
+            return None
+        return found[0] if found and content_hash(files_of(found[0])) == item.content else None
+
+    def close(self) -> None:
+        """Close what is open; an unpacked archive is removed."""
+        self._path, self._studies = None, []
+        self._stack.close()
+
+    def __enter__(self) -> "Shelf":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A study as one path holds it."""
+
+    study: "StudyFiles"
+    source: Path | None
+    content: str | None
+
+    def hashed(self) -> "_Copy":
+        return self if self.content is not None else replace(self, content=content_hash(files_of(self.study)))
+
+
+def find_inputs(paths: Sequence[Path], keys: "Keys", shelf: Shelf) -> list[Found]:
     """All studies behind the paths, each once, in the order of their discovery.
 
     What cannot be read stands in the list too, without a study: a path without any, and a study all of whose files are
@@ -50,42 +122,55 @@ def find_inputs(paths: Sequence[Path], keys: "Keys", rules: "Rules", stack: Exit
     Args:
         paths: folders, files and zip archives.
         keys: the site's keys.
-        rules: the site's rules.
-        stack: keeps unpacked archives until it is closed.
+        shelf: opens them.
 
     Raises:
         NoInputError: if no study could be read behind any path.
         OutputError: if an archive cannot be unpacked.
     """
-    studies: dict[str, list[StudyFiles]] = {}
+    found, mistakes = search(paths, keys, shelf)
+    if all(mistake is not None for mistake in mistakes):
+        raise _no_input([mistake for mistake in mistakes if mistake is not None])
+    return found
+
+
+def search(paths: Sequence[Path], keys: "Keys", shelf: Shelf) -> tuple[list[Found], list[Exception | None]]:
+    """As `find_inputs`, and for every path what kept it from being read, None if nothing did."""
+    copies: dict[str, list[_Copy]] = {}
     unread: list[Found] = []
-    mistakes: list[Exception] = []
+    mistakes: list[Exception | None] = []
     for path in paths:
         try:
-            found = stack.enter_context(open_studies(path, rules))
-            if not found:
-                raise NoInputError(f"{path} holds no readable DICOM study")
+            for key, copy in _copies(path, keys, shelf):
+                copies.setdefault(key, []).append(copy)
+            mistakes.append(None)
         except OutputError:  # a full disk is nothing that a study could be blamed for
             raise
         except Exception as error:
             mistakes.append(error)
-            what = (  # never the text of a NoInputError, which names files for the terminal
-                "no readable DICOM image"
-                if isinstance(error, NoInputError)
-                else describe(error, path_words(path.resolve()))
-            )
-            reason = f"no study can be read here: {what}"
-            unread.append(Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path)))
-            continue
-        for study in found:
-            known = _stated_uid(study) or study.files
-            key = keys.study(study.uid) if known else place_key(Path(study.folder), keys)
-            studies.setdefault(key, []).append(study)
-    if not studies:
-        raise _no_input(mistakes)
-    known = [_once(key, copies) for key, copies in studies.items()]
-    others = {item.study_key: item for item in unread if item.study_key not in studies}
-    return [*known, *others.values()]
+            unread.append(_unread(path, error, keys))
+    known = [_once(key, same) for key, same in copies.items()]
+    others = {item.study_key: item for item in unread if item.study_key not in copies}
+    return [*known, *others.values()], mistakes
+
+
+def _copies(path: Path, keys: "Keys", shelf: Shelf) -> "list[tuple[str, _Copy]]":
+    found: list[tuple[str, _Copy]] = []
+    for study in shelf.studies(path):
+        key = keys.study(study.uid) if _stated_uid(study) or study.files else place_key(Path(study.folder), keys)
+        # what does not lie below the path lies in a temporary folder
+        lasting = all(place.is_relative_to(path) for place in files_of(study))
+        copy = _Copy(study, None if lasting else path, None)
+        found.append((key, copy if lasting else copy.hashed()))
+    return found
+
+
+def _unread(path: Path, error: Exception, keys: "Keys") -> Found:
+    what = (  # never the text of a NoInputError, which names files for the terminal
+        "no readable DICOM image" if isinstance(error, NoInputError) else describe(error, path_words(path.resolve()))
+    )
+    reason = f"no study can be read here: {what}"
+    return Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path))
 
 
 def _no_input(mistakes: list[Exception]) -> NoInputError:
@@ -104,23 +189,22 @@ def _stated_uid(study: "StudyFiles") -> str:
     return "" if study.uid.startswith((FILES, UNREADABLE)) else study.uid
 
 
-def _once(study_key: str, copies: "list[StudyFiles]") -> Found:
-    first = copies[0]
+def _once(study_key: str, copies: "list[_Copy]") -> Found:
+    copies = [copy.hashed() for copy in copies] if len(copies) > 1 else copies
+    first = min(copies, key=lambda copy: copy.source is not None)  # rather one that need not be unpacked again
     item = Found(
         study_key,
-        Path(first.folder),
-        uid=_stated_uid(first),
-        accession=first.accession or "",
-        lost=frozenset(folder for study in copies if not study.files for folder in _folders(study)),
+        Path(first.study.folder),
+        uid=_stated_uid(first.study),
+        accession=first.study.accession or "",
+        lost=frozenset(folder for copy in copies if not copy.study.files for folder in _folders(copy.study)),
+        content=first.content,
     )
-    contents = [content_hash(files_of(study)) for study in copies] if len(copies) > 1 else [None]
-    if len(set(contents)) > 1:
-        return replace(
-            item, reasons=("the given paths hold different files of this study; give one path that holds it whole",)
-        )
-    if not first.files:
-        return replace(item, reasons=(_damage(first),))
-    return replace(item, study=first, content=contents[0])
+    if len({copy.content for copy in copies}) > 1:
+        return replace(item, reasons=(DIFFERENT,))
+    if not first.study.files:
+        return replace(item, reasons=(_damage(first.study),))
+    return replace(item, study=first.study, source=first.source)
 
 
 def _damage(study: "StudyFiles") -> str:

@@ -3,14 +3,15 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prostate_alm import __version__
-from prostate_alm.errors import IntegrityError
+from prostate_alm.errors import IntegrityError, RefusedError
 from prostate_alm.studies import Rules, default_rules, read_isolated
 from prostate_alm.transforms import image_features
 from prostate_alm.triage.decision import SERIES, Decision, plain
@@ -19,6 +20,8 @@ from prostate_alm.triage.ood import out_of_distribution
 from prostate_alm.triage.privacy import cleaned, describe, free_words, identifiers, scrub
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from prostate_alm.bundle import Predictor
     from prostate_alm.operating_point import Threshold
     from prostate_alm.studies import Keys, StudyFiles, StudyReading
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Findings:
-    """What is known about a study so far; kept whatever happens next."""
+    """What is known about a study so far; kept whatever happens next.
+
+    `reading` and `image` (4, H, W, D) are for what is drawn beside the decision, and None as far as it did not come.
+    """
 
     reasons: list[str] = field(default_factory=list)
     logit: float | None = None
@@ -37,6 +43,8 @@ class Findings:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: bool = False
     place_key: str | None = None
+    reading: "StudyReading | None" = field(default=None, repr=False)
+    image: "Tensor | None" = field(default=None, repr=False)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -61,6 +69,7 @@ class Judge:
 
     Raises:
         IntegrityError: if the threshold was made for another model.
+        RefusedError: if it is certified on patients that the model was trained on: it promises nothing then.
     """
 
     predictor: "Predictor"
@@ -78,19 +87,35 @@ class Judge:
                 f"the threshold was made for model {str(made_for)[:12]}, this one is {str(model)[:12]}; "
                 "make one for it with 'prostate-alm calibrate'"
             )
+        shared = set(self.threshold.patients) & (self.predictor.trained_patients or frozenset())
+        if shared and self.threshold.kind != "approximate":
+            raise RefusedError(
+                f"{len(shared)} of the threshold's calibration patients trained the model, so that it promises "
+                "nothing; make one on other patients with 'prostate-alm calibrate'"
+            )
         object.__setattr__(self, "training_ranges", self.predictor.training_ranges)
         object.__setattr__(self, "settings_key", settings_key(self))
 
-    def judge(self, study: "StudyFiles", study_key: str, inputs_key: str | None) -> Decision:
-        """Decide one study; never raises for anything that is wrong with the study or the computation."""
-        findings = Findings()
-        try:
-            findings.place_key = place_key(Path(study.folder), self.keys)
-            self._look(study, findings)
-        except Exception as error:
-            findings.failed = True
-            findings.reasons.append(describe(error, identifiers(study) | free_words(study)))
+    def judge(
+        self, study: "StudyFiles", study_key: str, inputs_key: str | None, findings: Findings | None = None
+    ) -> Decision:
+        """Decide one study; never raises for anything that is wrong with the study or the computation.
+
+        Args:
+            study: its files, which can be read.
+            study_key: its public key.
+            inputs_key: goes into the decision.
+            findings: empty; gets what is found on the way.
+        """
+        findings = findings or Findings()
+        self._try(study, findings, self._decide)
         return self.decision(study_key, findings, inputs_key)
+
+    def preview(self, study: "StudyFiles") -> Findings:
+        """What is known about a study without the model: it is read and checked, and nothing is computed from it."""
+        findings = Findings()
+        self._try(study, findings, self._check)
+        return findings
 
     def decision(self, study_key: str, findings: Findings, inputs_key: str | None = None) -> Decision:
         """The decision that follows from the findings; without a finite logit there is always a reason."""
@@ -112,6 +137,7 @@ class Judge:
             harmonisation=findings.harmonisation,
             qc=findings.qc,
             model={"name": self.predictor.name, "version": self.predictor.version, "sha256": self.predictor.sha256},
+            rules=self.stated_rules,
             software_version=__version__,
             seconds=findings.seconds | {"total": round(math.fsum(findings.seconds.values()), 3)},
             notice=self.predictor.notice,
@@ -120,10 +146,44 @@ class Judge:
             place_key=findings.place_key,
         )
 
-    def _look(self, study: "StudyFiles", findings: Findings) -> None:
+    @cached_property
+    def stated_rules(self) -> dict[str, Any]:
+        """The rules in force, as results state them: the fingerprint, and which keys a site changed."""
+        theirs, usual = self.rules.model_dump(mode="json"), default_rules().model_dump(mode="json")
+        changed = [
+            f"{section}.{key}" if isinstance(content, dict) else section
+            for section, content in theirs.items()
+            for key in (content if isinstance(content, dict) else [section])
+            if (content[key] != usual[section][key] if isinstance(content, dict) else content != usual[section])
+        ]
+        return {"fingerprint": self.rules.fingerprint, "changed": changed}
+
+    def _try(self, study: "StudyFiles", findings: Findings, look: Callable[["StudyFiles", Findings], None]) -> None:
+        try:
+            findings.place_key = place_key(Path(study.folder), self.keys)
+            look(study, findings)
+        except Exception as error:
+            findings.failed = True
+            findings.reasons.append(describe(error, identifiers(study) | free_words(study)))
+
+    def _check(self, study: "StudyFiles", findings: Findings) -> None:
+        secrets = identifiers(study)
+        reading = self._read(study, findings, secrets)
+        self._compare(reading, None, findings, secrets)
+
+    def _decide(self, study: "StudyFiles", findings: Findings) -> None:
+        secrets = identifiers(study)
+        reading = self._read(study, findings, secrets)
+        features = None
+        if not findings.qc["missing"]:
+            with findings.timed("predict"):
+                features = self._predict(reading, findings)
+        self._compare(reading, features, findings, secrets)
+
+    def _read(self, study: "StudyFiles", findings: Findings, secrets: set[str]) -> "StudyReading":
         with findings.timed("read"):
             reading = read_isolated(study, keys=self.keys, harmonise=self.harmonise, rules=self.rules)
-        secrets = identifiers(study)
+        findings.reading = reading
         findings.reasons += [scrub(problem, secrets) for problem in reading.problems]
         findings.harmonised = reading.harmonised
         findings.harmonisation = cleaned(plain(reading.harmonisation), secrets)
@@ -132,17 +192,19 @@ class Judge:
         missing = [name for name in self.predictor.required_images if name not in reading.volumes]
         found = list(reading.b_values_found)
         findings.qc = {"b_values_found": found, "missing": missing, "scanner": cleaned(plain(reading.scanner), secrets)}
-        findings.qc["notes"] = cleaned([*getattr(reading, "notes", ())], secrets)
-        features = None
-        if not missing:
-            with findings.timed("predict"):
-                features = self._predict(reading, findings)
-        elif not findings.reasons:
+        findings.qc["acquisition"] = cleaned(plain(reading.acquisition), secrets)
+        findings.qc["notes"] = cleaned([*reading.notes], secrets)
+        if missing and not findings.reasons:
             findings.reasons.append(f"missing: {', '.join(missing)}; acquired b-values found: {found}")
         if not reading.ready and not findings.reasons:
             findings.reasons.append("the study is not ready")
-        unlike = out_of_distribution(reading.scanner, features, self.training_ranges)
-        findings.reasons += [scrub(reason, secrets) for reason in unlike]
+        return reading
+
+    def _compare(
+        self, reading: "StudyReading", features: dict[str, float] | None, findings: Findings, secrets: set[str]
+    ) -> None:
+        known = (reading.scanner, features, self.training_ranges, reading.acquisition, reading.harmonised)
+        findings.reasons += [scrub(reason, secrets) for reason in out_of_distribution(*known)]
 
     def _predict(self, reading: "StudyReading", findings: Findings) -> dict[str, float]:
         with tempfile.TemporaryDirectory(prefix="prostate-alm-") as folder:
@@ -150,7 +212,7 @@ class Judge:
             for name in self.predictor.required_images:
                 images[name] = Path(folder) / f"{name}.nii"
                 reading.volumes[name].save(images[name])
-            image = self.predictor.image(images)
+            image = findings.image = self.predictor.image(images)
         findings.logit = float(self.predictor.logit(image))
         findings.qc["features"] = features = image_features(image)
         return features

@@ -25,12 +25,21 @@ def check_keymap(path: Path, out: Path) -> None:
         UsageError: if the file would lie inside the output folder, is a folder, or is no key map.
         OutputError: if its folder cannot be written to.
     """
+    refuse_inside(path, out)
+    read_keymap(path)
+    output_folder(path.resolve().parent)
+
+
+def refuse_inside(path: Path, out: Path) -> None:
+    """Refuse a key map in the output folder.
+
+    Raises:
+        UsageError: if the file would lie there.
+    """
     if path.resolve().is_relative_to(out.resolve()):
         raise UsageError(
             f"the key map {path} lies inside the output folder {out}: results are passed on, identities are not"
         )
-    read_keymap(path)
-    output_folder(path.resolve().parent)
 
 
 def read_keymap(path: Path) -> dict[str, dict[str, str]]:

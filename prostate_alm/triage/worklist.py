@@ -1,14 +1,15 @@
 """The worklist: one row per result in the output folder, those that need a person first."""
 
+import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prostate_alm.errors import OutputError
-from prostate_alm.files import write_csv
+from prostate_alm.files import csv_text, write_text
 from prostate_alm.triage.decision import Decision, Outcome
 
 WORKLIST = "worklist.csv"
@@ -24,19 +25,23 @@ class Run:
     Args:
         settings_key: of its model, threshold and settings.
         found: keys of all that it has found.
-        pending: those of them that are not decided yet.
+        pending: those of them that are not decided, with the reason.
+        distrusted: keys of the stored results that are not as the audit log has them.
         lost: keys of the places where it found a study without a readable file.
         gone: keys of the places that it could read; they stand for nothing unreadable any more.
     """
 
     settings_key: str
     found: Collection[str] = ()
-    pending: Collection[str] = ()
+    pending: Mapping[str, str] = field(default_factory=dict)
+    distrusted: Collection[str] = ()
     lost: Collection[str] = ()
     gone: Collection[str] = ()
 
     def doubt(self, decision: Decision) -> str:
         """Why a stored result does not stand any more, empty if it does."""
+        if decision.study_key in self.distrusted:
+            return "the stored result is not as the audit log has it; triage the study again"
         if decision.settings_key != self.settings_key:
             return "decided with another model or threshold; triage again"
         if decision.place_key in self.lost and decision.study_key not in self.found:
@@ -76,18 +81,23 @@ def remove_worklist(out: Path) -> None:
         raise OutputError(f"cannot replace {out / WORKLIST}: {error.strerror}; choose another output folder") from error
 
 
-def write_worklist(out: Path, run: Run) -> Path:
+def write_worklist(out: Path, run: Run, record: Callable[[str, int], None]) -> Path:
     """Write `worklist.csv` over every result in the folder, of this run and of earlier ones.
 
     First, as undecided, what must not be taken for a decision: a study that was not reached, a result that cannot be
     read back, and one that another model, threshold or setting gave.
 
+    Args:
+        out: the output folder.
+        run: what the running triage knows.
+        record: called with the SHA-256 of the table and the number of its rows before it is written.
+
     Raises:
         OutputError: if the table cannot be written.
     """
-    doubtful = {key: _undecided(key, "not decided yet, the run was interrupted") for key in run.pending}
+    doubtful = {key: _undecided(key, reason) for key, reason in run.pending.items()}
     decisions: list[Decision] = []
-    for key in _stored_keys(out):
+    for key in stored_keys(out):
         if key in doubtful or (key in run.gone and key not in run.found):
             continue
         decision = stored_result(out, key)
@@ -100,10 +110,29 @@ def write_worklist(out: Path, run: Run) -> Path:
     rows = [doubtful[key] for key in sorted(doubtful)] + [
         _row(decision) for decision in sorted(decisions, key=sort_key)
     ]
-    return write_csv(out / WORKLIST, COLUMNS, rows)
+    text = csv_text(COLUMNS, ({column: safe_cell(value) for column, value in row.items()} for row in rows))
+    record(hashlib.sha256(text.encode()).hexdigest(), len(rows))
+    return write_text(out / WORKLIST, text)
 
 
-def _stored_keys(out: Path) -> Iterator[str]:
+def safe_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe, numbers stay.
+
+    Example:
+        >>> safe_cell("=cmd|' /C calc'!A0"), safe_cell("-1.5")
+        ("'=cmd|' /C calc'!A0", '-1.5')
+    """
+    text = str(value)
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return text
+    try:
+        return text if math.isfinite(float(text)) else f"'{text}"
+    except ValueError:
+        return f"'{text}"
+
+
+def stored_keys(out: Path) -> Iterator[str]:
+    """The study keys of all results in a folder, whatever they hold."""
     return (path.stem for path in sorted(out.glob("*.json")) if _RESULT.fullmatch(path.name))
 
 

@@ -56,7 +56,7 @@ def test_train_names_what_is_wrong(prostate_alm, run, tmp_path):
 def test_evaluate_writes_the_report(prostate_alm, run, test_cohort, tmp_path):
     code, out, err = prostate_alm("evaluate", run.folder, test_cohort.folder, "--out", tmp_path / "report")
     assert code == 0, err
-    files = {"evaluation.json", "metrics.json", "predictions.csv", "report.html"}
+    files = {"evaluation.json", "metrics.json", "predictions.csv", "report.html", "report.pdf"}
     assert {path.name for path in (tmp_path / "report").iterdir()} == files
     for arm in ("base", "continued", "alm"):
         assert f"{arm}: AUC" in out

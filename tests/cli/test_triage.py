@@ -11,6 +11,7 @@ from prostate_alm.cli import console
 from prostate_alm.cli.triage import register
 from prostate_alm.errors import IntegrityError, ModelError, NoInputError, OutputError, UsageError
 from prostate_alm.operating_point import Threshold
+from prostate_alm.triage import Options
 
 MODEL = "a" * 64
 SALT = "a salt for tests only"
@@ -21,12 +22,19 @@ def predictor(tmp_path):
     file = tmp_path / "threshold.json"
     threshold().save(file)
     return SimpleNamespace(
-        name="m", version="1", sha256=MODEL, notice="", training_ranges=None, required_images=(), threshold_file=file
+        name="m",
+        version="1",
+        sha256=MODEL,
+        notice="",
+        training_ranges=None,
+        trained_patients=frozenset({"p1"}),
+        required_images=(),
+        threshold_file=file,
     )
 
 
-def threshold(value=0.0, model=MODEL):
-    return Threshold(value, "certified", 0.1, 0.1, 22, 1, model_sha256=model)
+def threshold(value=0.0, model=MODEL, kind="certified", patients=()):
+    return Threshold(value, kind, 0.1, 0.1, 22, 1, model_sha256=model, patients=patients)
 
 
 @pytest.fixture
@@ -121,7 +129,13 @@ def test_options_reach_the_batch(calls, tmp_path):
     command(*arguments, "--keymap", tmp_path / "k.csv", "--threshold", tmp_path / "mine.json")
     assert (calls.model, calls.device, calls.paths) == (Path("run"), "cpu", [Path("a"), Path("b")])
     assert (calls.judge.harmonise, calls.judge.threshold.value) == (True, -2.0)
-    assert calls.options == {"out": tmp_path / "out", "force": True, "keymap": tmp_path / "k.csv"}
+    assert calls.options == {"out": tmp_path / "out", "options": Options(force=True, keymap=tmp_path / "k.csv")}
+
+
+def test_outputs_on_request_and_resume_reach_the_batch(calls, tmp_path):
+    command("a", "--out", tmp_path / "out", "--dicom", "--saliency", "--resume")
+    assert calls.options["options"] == Options(resume=True, dicom=True, saliency=True)
+    assert not (tmp_path / "out").exists()  # nothing is made where nothing can be resumed
 
 
 def test_by_default_the_demo_bundle_its_own_threshold_and_no_harmonisation(calls, tmp_path):
@@ -133,7 +147,7 @@ def test_by_default_the_demo_bundle_its_own_threshold_and_no_harmonisation(calls
         False,
         console.torch_device("auto"),
     )
-    assert calls.options == {"out": tmp_path / "out", "force": False, "keymap": None}
+    assert calls.options == {"out": tmp_path / "out", "options": Options()}
 
 
 def test_an_unknown_device_is_a_usage_error(calls, tmp_path):
@@ -166,6 +180,37 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_the_model_is_lo
     (tmp_path / "file").write_text("")
     assert command("incoming", "--out", tmp_path / "file" / "out") == 6
     assert calls.model is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "patients", "code"),
+    [
+        ("certified", ("p1", "p2"), 7),
+        ("certified", ("p2",), 0),
+        ("approximate", ("p1",), 0),  # out-of-bag logits are those of the training patients
+    ],
+)
+def test_a_threshold_on_patients_that_trained_the_model_is_refused(calls, tmp_path, capsys, kind, patients, code):
+    calls.outcomes = [(1.0, [])]
+    file = threshold(kind=kind, patients=patients).save(tmp_path / "mine.json")
+    assert command("incoming", "--out", tmp_path / "out", "--threshold", file) == code
+    assert ("1 of the threshold's calibration patients trained the model" in capsys.readouterr().err) is (code == 7)
+    assert (calls.paths is None) is (code == 7)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["incoming", "--watch", "--dry-run"],
+        ["incoming", "other", "--watch"],
+        ["incoming", "--resume", "--force"],
+        ["incoming", "--settle", "soon"],
+    ],
+)
+def test_options_that_contradict_each_other_are_a_usage_error(calls, tmp_path, arguments):
+    assert command(*arguments, "--out", tmp_path / "out") == 2
+    assert (calls.model, calls.paths) == (None, None)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [["incoming"], ["--out", "out"]])

@@ -70,8 +70,25 @@ def test_ranges_come_from_the_cases_that_have_the_feature(tiny_run: tiny.Run, mo
     cohort = Cohort(tiny_run.cohort.folder, tuple(replace(case, scanner={}) for case in tiny_run.cohort.cases[:2]))
     ranges = training_ranges(cohort, Predictor.load(tiny_run.folder))
     assert ranges == {
-        "vendors": [], "models": [], "field_strengths_t": [], "features": {"a": [0.5, 3.5], "b": [5.0, 5.0]}
+        "vendors": [], "models": [], "field_strengths_t": [], "features": {"a": [0.5, 3.5], "b": [5.0, 5.0]},
+        "acquisition": {}, "protocols": [],
     }  # fmt: skip
+
+
+def test_ranges_hold_what_was_acquired_and_how(tiny_run: tiny.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prostate_alm.training.assemble.image_features", lambda _: {"a": 1.0})
+    acquired = [
+        {"t2w_slices": 20, "dwi_echo_time_ms": None, "b_values": [100, 600, 1000]},
+        {"t2w_slices": 24, "dwi_echo_time_ms": 63.0, "b_values": [50, 400, 800]},
+        {},
+    ]
+    cases = [
+        replace(case, acquisition=each, harmonised=number == 1)
+        for number, (case, each) in enumerate(zip(tiny_run.cohort.cases, acquired, strict=False))
+    ]
+    ranges = training_ranges(Cohort(tiny_run.cohort.folder, tuple(cases)), Predictor.load(tiny_run.folder))
+    assert ranges["acquisition"] == {"t2w_slices": [20, 24], "dwi_echo_time_ms": [63.0, 63.0]}
+    assert ranges["protocols"] == ["b 100, 600, 1000 as acquired", "b 50, 400, 800 harmonised"]
 
 
 def test_weights_from_phantoms_say_so_and_others_do_not(tiny_run: tiny.Run, tmp_path: Path) -> None:

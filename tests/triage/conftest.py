@@ -1,149 +1,53 @@
-"""Studies on disk that are one small JSON file each, a reader for them, and a model whose logit stands in the study."""
+"""Pretended studies and a pretended model; every result that is stored is valid by the published schema."""
 
 import json
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
+import pretended_studies
 import pytest
+from jsonschema import Draft202012Validator
 
-from prostate_alm.errors import NoInputError
-from prostate_alm.operating_point import Threshold
-from prostate_alm.studies import Keys
-from prostate_alm.triage import Judge, inputs, judge, privacy
+from prostate_alm.triage import Judge, session
 
-MODEL = "a" * 64
-RANGES = {"vendors": ["SIEMENS"], "models": ["Skyra"], "field_strengths_t": [3.0], "features": {"t2w_p50": [0.0, 1.0]}}
-PLANTED = {
-    "patient_name": "Planted^Surname",
-    "patient_id": "PID-77123",
-    "accession": "ACC-99817",
-    "birth_date": "19410307",
-}
+SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "triage-1.json"
 
 
-@dataclass
-class FakePredictor:
-    name: str = "fake"
-    version: str = "1"
-    sha256: str = MODEL
-    notice: str = ""
-    required_images: tuple = ("t2w", "dwi_b100", "dwi_b600", "dwi_b1000")
-    training_ranges: dict | None = field(default_factory=lambda: RANGES)
-    threshold_file: Path = Path("absent.json")
-    calls: int = 0
-    folders: list = field(default_factory=list)
+@pytest.fixture(autouse=True)
+def schema_holds(monkeypatch):
+    """Every result that a test stores is valid."""
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
+    text_of = session.json_text
 
-    def image(self, images):
-        assert set(images) == set(self.required_images)
-        self.folders.append(images["t2w"].parent)
-        return json.loads(images["t2w"].read_text())
+    def checked(content):
+        validator.validate(content)
+        return text_of(content)
 
-    def logit(self, image):
-        self.calls += 1
-        if "predictor_raises" in image:
-            raise RuntimeError(image["predictor_raises"])
-        return float(image["logit"])
-
-
-class FakeVolume:
-    def __init__(self, content):
-        self.content = content
-
-    def save(self, path):
-        path.write_text(json.dumps(self.content))
-
-
-def fake_find(root):
-    studies = []
-    for path in [root] if root.suffix == ".dcm" else sorted(root.rglob("*.dcm")):
-        content = json.loads(path.read_text())
-        description = f"t2_tse_tra {content['patient_name']} {content['birth_date']}"
-        known = {name: content[name] for name in ("patient_id", "accession", "patient_name", "birth_date")}
-        header = SimpleNamespace(path=path, raw_description=description, **known)
-        studies.append(
-            SimpleNamespace(
-                uid=content["uid"],
-                patient_id=content["patient_id"],
-                accession=content["accession"],
-                folder=path.parent,
-                files=[header],
-                skipped=(),
-                unreadable=[],
-                content=content,
-            )
-        )
-    if not studies:
-        raise NoInputError(f"{root} holds no readable DICOM file")
-    return studies
-
-
-@contextmanager
-def fake_open(path, rules):
-    yield fake_find(path)
-
-
-def fake_read(study, *, keys, harmonise=False, rules=None):
-    content = study.content
-    if "raises" in content:
-        raise OSError(content["raises"])
-    b_values = content["b_values"]
-    harmonised = harmonise and b_values != [100, 600, 1000]
-    found = {f"dwi_b{b}" for b in ([100, 600, 1000] if harmonised else b_values)} | set(content.get("others", ["t2w"]))
-    description = f"t2_tse_tra {content['patient_name']} {content['birth_date']}"
-    problems = tuple(content.get("problems", ()))
-    return SimpleNamespace(
-        study_key=keys.study(study.uid),
-        volumes={name: FakeVolume(content) for name in found},
-        sources={name: {"description": description, "b": 0, "source_tag": "(0018,9087)"} for name in found},
-        problems=problems,
-        ready={"t2w", "dwi_b100", "dwi_b600", "dwi_b1000"} <= found and not problems,
-        b_values_found=tuple(b_values),
-        harmonised=harmonised,
-        harmonisation={"fit": "mono-exponential", "acquired": b_values} if harmonised else None,
-        scanner={"vendor": "SIEMENS", "model": "Skyra", "field_strength_t": 3.0} | content.get("scanner", {}),
-    )
-
-
-STATED = ("patient_name", "birth_date")
+    monkeypatch.setattr(session, "json_text", checked)
 
 
 @pytest.fixture
 def rooms(monkeypatch):
     """The rooms below, replaced."""
-    monkeypatch.setattr(inputs, "open_studies", fake_open)
-    monkeypatch.setattr(judge, "read_isolated", fake_read)
-    monkeypatch.setattr(privacy, "_stated", lambda path: [json.loads(path.read_text())[name] for name in STATED])
-    monkeypatch.setattr(judge, "image_features", lambda image: {"t2w_p50": image.get("feature", 0.5)})
+    for owner, name, other in pretended_studies.replaced():
+        monkeypatch.setattr(owner, name, other)
 
 
 @pytest.fixture
 def predictor():
-    return FakePredictor()
+    return pretended_studies.FakePredictor()
 
 
 @pytest.fixture
 def threshold():
-    return Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=MODEL)
+    return pretended_studies.fake_threshold()
 
 
 @pytest.fixture
 def ruling(rooms, predictor, threshold):
-    return Judge(predictor, threshold, Keys(b"a salt for tests only"))
+    return Judge(predictor, threshold, pretended_studies.KEYS)
 
 
 @pytest.fixture
 def studies(tmp_path):
     """Write a study: `studies("a", logit=2.0)`; gives its folder."""
-
-    def write(name, **content):
-        folder = tmp_path / "incoming" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        content = (
-            {"uid": f"1.2.3.4.5.{len(name)}.{name}", "logit": -1.0, "b_values": [100, 600, 1000]} | PLANTED | content
-        )
-        (folder / "1.dcm").write_text(json.dumps(content))
-        return folder
-
-    return write
+    return lambda name, **content: pretended_studies.write_study(tmp_path / "incoming", name, **content)

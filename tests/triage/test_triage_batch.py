@@ -12,7 +12,7 @@ from prostate_alm.errors import NoInputError, OutputError, UsageError
 from prostate_alm.files import lock_folder, output_folder, write_json
 from prostate_alm.operating_point import Threshold
 from prostate_alm.studies import Keys
-from prostate_alm.triage import Judge, batch, inputs, triage_studies
+from prostate_alm.triage import Judge, Options, inputs, session, triage_studies
 from prostate_alm.triage.identity import content_hash, files_of
 
 
@@ -131,10 +131,10 @@ def test_an_unexpected_failure_of_the_only_path_keeps_its_cause(ruling, out, tmp
 
 
 @pytest.mark.parametrize("paths", [[], ["nowhere"], ["nowhere", "elsewhere"]])
-def test_nothing_readable_at_all_is_no_input_and_writes_nothing(ruling, out, tmp_path, paths):
+def test_nothing_readable_at_all_is_no_input_and_writes_no_result(ruling, out, tmp_path, paths):
     with pytest.raises(NoInputError):
         triage_studies([tmp_path / path for path in paths], ruling, out=out)
-    assert names(out) == []
+    assert names(out) == ["audit.jsonl"]
 
 
 def test_an_output_folder_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
@@ -148,10 +148,10 @@ def test_a_full_disk_stops_the_batch_and_leaves_nothing_half_written(studies, ru
     def full(path, content):
         raise OutputError("no space left")
 
-    monkeypatch.setattr(batch, "write_json", full)
+    monkeypatch.setattr(session, "write_text", full)
     with pytest.raises(OutputError):
         triage_studies([studies("a")], ruling, out=out)
-    assert names(out) == ["worklist.csv"]
+    assert names(out) == ["audit.jsonl", "worklist.csv"]
     assert [row["decision"] for row in worklist(out)] == ["undecided"]
 
 
@@ -214,7 +214,7 @@ def test_a_changed_file_computes_again(studies, ruling, predictor, out):
 def test_force_computes_again(studies, ruling, predictor, out):
     folder = studies("a")
     triage_studies([folder], ruling, out=out)
-    triage_studies([folder], ruling, out=out, force=True)
+    triage_studies([folder], ruling, out=out, options=Options(force=True))
     assert predictor.calls == 2
 
 
@@ -319,7 +319,7 @@ def test_two_runs_do_not_share_an_output_folder(studies, ruling, predictor, out)
 
 def test_one_copy_is_hashed_once_and_only_its_images_and_damaged_files(studies, ruling, out, monkeypatch):
     hashed = []
-    monkeypatch.setattr(batch, "content_hash", lambda files: hashed.append(list(files)) or "one")
+    monkeypatch.setattr(session, "content_hash", lambda files: hashed.append(list(files)) or "one")
     monkeypatch.setattr(inputs, "content_hash", lambda files: hashed.append(list(files)) or "two")
     triage_studies([studies("a")], ruling, out=out)
     assert len(hashed) == 1

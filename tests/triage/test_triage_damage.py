@@ -13,9 +13,9 @@ import torch
 
 from prostate_alm.operating_point import Threshold
 from prostate_alm.phantom import write_cohort
-from prostate_alm.studies import Keys, find_studies, read_study
+from prostate_alm.studies import ACQUIRED, Keys, find_studies, read_study
 from prostate_alm.transforms import image_features
-from prostate_alm.triage import Judge, triage_studies
+from prostate_alm.triage import Judge, Options, triage_studies
 
 pytestmark = pytest.mark.slow
 KEYS = Keys(b"a salt for tests only")
@@ -32,6 +32,7 @@ class Sparing:
     sha256: str = "a" * 64
     notice: str = ""
     required_images: tuple = ("t2w", "dwi_b100", "dwi_b600", "dwi_b1000")
+    trained_patients: frozenset = frozenset()
     threshold_file: Path = field(default=Path("absent.json"))
 
     def image(self, _):
@@ -51,12 +52,17 @@ def incoming(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sparing(incoming):
-    scanner = read_study(find_studies(incoming)[0], keys=KEYS).scanner
+    readings = [read_study(study, keys=KEYS) for study in find_studies(incoming)]
+    scanner, acquired = readings[0].scanner, [reading.acquisition for reading in readings]
     ranges = {
         "vendors": [scanner["vendor"]],
         "models": [scanner["model"]],
         "field_strengths_t": [scanner["field_strength_t"]],
         "features": {name: [value - 1, value + 1] for name, value in image_features(IMAGE).items()},
+        "acquisition": {
+            name: [min(each[name] for each in acquired), max(each[name] for each in acquired)] for name in ACQUIRED
+        },
+        "protocols": ["b 100, 600, 1000 as acquired"],
     }
     return Judge(Sparing(ranges), Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="a" * 64), KEYS)
 
@@ -178,7 +184,7 @@ def test_a_study_that_was_decided_and_cannot_be_read_any_more_is_undecided(copie
     for path in [path for path in study.rglob("*") if path.is_file()]:
         put(path, b"")
     (tmp_path / "keep").mkdir()
-    triage_studies([root], sparing, out=tmp_path / "out", keymap=tmp_path / "keep" / "keymap.csv")
+    triage_studies([root], sparing, out=tmp_path / "out", options=Options(keymap=tmp_path / "keep" / "keymap.csv"))
     rows = worklist(tmp_path)
     assert [row["decision"] for row in rows] == ["undecided", "undecided", "dce_not_required"]
     assert any("cannot be read any more" in row["reasons"] for row in rows)

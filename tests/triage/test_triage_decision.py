@@ -21,6 +21,7 @@ def decision(**changes):
         "harmonised": False,
         "qc": {},
         "model": {"name": "m", "version": "1", "sha256": "a" * 64},
+        "rules": {"fingerprint": "b" * 64, "changed": []},
         "software_version": "0",
         "seconds": {"total": 0.0},
     }
@@ -85,6 +86,7 @@ def test_undecided_is_treated_as_required():
 
 
 KEYS = {*["schema_version", "study_key", "decision", "logit", "threshold", "reasons", "series_used", "harmonised"]}
+KEYS |= {"treat_as", "rules", "files"}
 KEYS |= {*["qc", "model", "software_version", "seconds", "inputs_key", "settings_key", "place_key"]}
 
 
@@ -118,6 +120,7 @@ def test_json_and_back(changes):
         {"decision": "dce_not_required", "reasons": "broken"},
         {"decision": "dce_not_required", "logit": None},
         {"decision": "dce_not_required", "logit": "low"},
+        {"treat_as": "dce_required"},
         {"schema_version": 99},
         {"threshold": {}},
         {"threshold": None},

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from prostate_alm.errors import OutputError, UsageError
-from prostate_alm.triage import triage_studies
+from prostate_alm.triage import Options, triage_studies
 
 
 def rows(path):
@@ -18,7 +18,9 @@ def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ru
     keymap = tmp_path / "private" / "keymap.csv"
     old = os.umask(0)
     try:
-        (decision,) = triage_studies([studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", keymap=keymap)
+        (decision,) = triage_studies(
+            [studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", options=Options(keymap=keymap)
+        )
     finally:
         os.umask(old)
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
@@ -28,8 +30,8 @@ def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ru
 
 def test_a_later_run_adds_to_the_key_map(studies, ruling, tmp_path):
     keymap = tmp_path / "keymap.csv"
-    triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=keymap)
-    triage_studies([studies("b"), tmp_path / "nowhere"], ruling, out=tmp_path / "out", keymap=keymap)
+    triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
+    triage_studies([studies("b"), tmp_path / "nowhere"], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
     assert len(rows(keymap)) == 3
     assert ("", "", str(tmp_path / "nowhere")) in rows(keymap).values()
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
@@ -38,7 +40,7 @@ def test_a_later_run_adds_to_the_key_map(studies, ruling, tmp_path):
 def test_a_study_that_two_paths_hold_differently_keeps_its_identity(studies, ruling, tmp_path):
     keymap = tmp_path / "keymap.csv"
     paths = [studies("a", uid="1.2.3", logit=-9.0), studies("b", uid="1.2.3", logit=-8.0)]
-    (decision,) = triage_studies(paths, ruling, out=tmp_path / "out", keymap=keymap)
+    (decision,) = triage_studies(paths, ruling, out=tmp_path / "out", options=Options(keymap=keymap))
     assert decision.outcome == "undecided"
     assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3", str(paths[0]))}
 
@@ -46,7 +48,9 @@ def test_a_study_that_two_paths_hold_differently_keeps_its_identity(studies, rul
 def test_a_key_map_without_folders_is_added_to(studies, ruling, tmp_path):
     keymap = tmp_path / "keymap.csv"
     keymap.write_text("study_key,accession,study_instance_uid\nabc,A1,1.9\n")
-    (decision,) = triage_studies([studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", keymap=keymap)
+    (decision,) = triage_studies(
+        [studies("a", uid="1.2.3")], ruling, out=tmp_path / "out", options=Options(keymap=keymap)
+    )
     assert rows(keymap)["abc"] == ("A1", "1.9", "")
     assert rows(keymap)[decision.study_key][1] == "1.2.3"
 
@@ -59,7 +63,7 @@ def test_a_key_map_inside_the_output_folder_is_refused(studies, ruling, predicto
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "out")
     with pytest.raises(UsageError, match="inside the output folder"):
-        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path / place)
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=tmp_path / place))
     assert predictor.calls == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
@@ -69,17 +73,19 @@ def test_another_file_is_not_overwritten(studies, ruling, tmp_path, content):
     keymap = tmp_path / "labels.csv"
     keymap.write_bytes(content.encode("latin-1"))
     with pytest.raises(UsageError, match="no key map"):
-        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=keymap)
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
     assert keymap.read_bytes() == content.encode("latin-1")
 
 
 def test_a_folder_is_no_key_map(studies, ruling, tmp_path):
     with pytest.raises(UsageError, match="no key map"):
-        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path)
+        triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=tmp_path))
 
 
 def test_a_key_map_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        triage_studies([studies("a")], ruling, out=tmp_path / "out", keymap=tmp_path / "file" / "keymap.csv")
+        triage_studies(
+            [studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=tmp_path / "file" / "keymap.csv")
+        )
     assert predictor.calls == 0

@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from prostate_alm.triage import out_of_distribution
+from prostate_alm.studies import ACQUIRED
+from prostate_alm.triage.ood import TOLERANCES
+from prostate_alm.triage.ood import out_of_distribution as compared
 
 RANGES = {
     "vendors": ["SIEMENS", "GE MEDICAL SYSTEMS"],
@@ -10,8 +12,17 @@ RANGES = {
     "field_strengths_t": [3.0],
     "features": {"t2w_p50": [-1.0, 1.0], "adc": [0.5, 2.0]},
 }
+RANGES |= {
+    "acquisition": {name: [2.0, 4.0] for name in ACQUIRED},
+    "protocols": ["b 100, 600, 1000 as acquired", "b 50, 400, 800 harmonised"],
+}
+STATED = dict.fromkeys(ACQUIRED, 3.0) | {"b_values": [100, 600, 1000]}
 SCANNER = {"vendor": "SIEMENS", "model": "Skyra", "field_strength_t": 3.0}
 FEATURES = {"t2w_p50": 0.0, "adc": 1.0}
+
+
+def out_of_distribution(scanner, features, ranges, acquisition=STATED, harmonised=False):
+    return compared(scanner, features, ranges, acquisition, harmonised)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +89,59 @@ def test_incomplete_ranges_are_a_reason(name):
 def test_no_ranges_are_a_reason():
     assert out_of_distribution(SCANNER, FEATURES, None) == ["the model records no training ranges"]
     assert out_of_distribution(SCANNER, FEATURES, RANGES | {"features": {}}) != []
+
+
+def tolerance_of(name):
+    return next(share for kind, share in TOLERANCES.items() if kind in name)
+
+
+@pytest.mark.parametrize("name", ACQUIRED)
+def test_geometry_and_timing_may_pass_the_ends_by_the_stated_tolerance_only(name):
+    share = tolerance_of(name)
+    low, high = 2.0 * (1 - share), 4.0 * (1 + share)
+    for value in (low, 2.0, 4.0, high):
+        assert out_of_distribution(SCANNER, FEATURES, RANGES, STATED | {name: value}) == []
+    for value in (low * 0.999, high * 1.001, 0.0, -3.0, math.nan, math.inf):
+        (reason,) = out_of_distribution(SCANNER, FEATURES, RANGES, STATED | {name: value})
+        assert name in reason
+        assert "[2, 4]" in reason
+        assert f"{value:.4g}" in reason
+        assert f"{share:.0%}" in reason
+
+
+@pytest.mark.parametrize("name", ACQUIRED)
+def test_what_a_whole_study_does_not_state_is_a_reason(name):
+    (reason,) = out_of_distribution(SCANNER, FEATURES, RANGES, STATED | {name: None})
+    assert reason == f"the study does not state its {name}"
+    assert out_of_distribution(SCANNER, None, RANGES, STATED | {name: None}) == []
+
+
+@pytest.mark.parametrize("name", ACQUIRED)
+def test_ranges_without_one_figure_are_a_reason(name):
+    known = {key: ends for key, ends in RANGES["acquisition"].items() if key != name}
+    (reason,) = out_of_distribution(SCANNER, FEATURES, RANGES | {"acquisition": known})
+    assert reason == f"the model's training ranges lack {name}"
+
+
+def test_a_cohort_that_was_prepared_by_an_earlier_version_leaves_every_study_undecided():
+    ranges = RANGES | {"acquisition": {}, "protocols": []}
+    assert len(out_of_distribution(SCANNER, FEATURES, ranges)) == 2
+
+
+@pytest.mark.parametrize(
+    ("b_values", "harmonised", "known"),
+    [
+        ([100, 600, 1000], False, True),
+        ([50, 100, 600, 1000, 1400], False, True),
+        ([50, 400, 800], True, True),
+        ([50, 400, 1000], True, False),
+        ([100, 600, 1000], True, False),
+        ([50, 400, 800], False, False),
+        ([], False, False),
+    ],
+)
+def test_b_values_must_come_as_they_did_in_the_training_cohort(b_values, harmonised, known):
+    reasons = out_of_distribution(SCANNER, FEATURES, RANGES, STATED | {"b_values": b_values}, harmonised)
+    assert (reasons == []) is known
+    if not known:
+        assert "not in the training cohort (b 100, 600, 1000 as acquired; b 50, 400, 800 harmonised)" in reasons[0]

@@ -15,7 +15,7 @@ from prostate_alm.errors import IntegrityError
 from prostate_alm.files import write_json
 from prostate_alm.operating_point import Threshold
 from prostate_alm.phantom import write_cohort
-from prostate_alm.studies import Keys, find_studies, read_study
+from prostate_alm.studies import ACQUIRED, Keys, find_studies, protocol_of, read_study
 from prostate_alm.transforms import image_features
 from prostate_alm.triage import Judge, triage_studies
 
@@ -68,6 +68,11 @@ def training_ranges(predictor, folder):
             name: [min(values[name] for values in features) - 0.05, max(values[name] for values in features) + 0.05]
             for name in features[0]
         },
+        "acquisition": {
+            name: [min(each.acquisition[name] for each in readings), max(each.acquisition[name] for each in readings)]
+            for name in ACQUIRED
+        },
+        "protocols": sorted({protocol_of(reading.acquisition, reading.harmonised) for reading in readings}),
     }
 
 
@@ -193,7 +198,7 @@ def test_no_damaged_study_is_spared_the_contrast(phantoms, ruling, tmp_path):
 
 def test_nothing_of_the_headers_is_stored(phantoms, ruling, tmp_path):
     triage_studies([phantoms / "canonical" / "studies"], ruling, out=tmp_path)
-    stored = "".join(path.read_text() for path in tmp_path.iterdir())
+    stored = "".join(path.read_text() for path in tmp_path.iterdir() if path.is_file())
     names = "PatientName PatientID PatientBirthDate AccessionNumber StudyInstanceUID SeriesInstanceUID SOPInstanceUID"
     for header in headers(phantoms / "canonical" / "studies").values():
         values = [str(header.get(name) or "") for name in names.split()]

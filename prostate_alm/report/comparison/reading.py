@@ -136,7 +136,7 @@ def _predictions(folder: Path) -> list[Prediction]:
 def _locked(folder: Path) -> dict[str, list[Figure]]:
     found: dict[str, list[Figure]] = {}
     for row in json.loads((folder / METRICS).read_text(encoding="utf-8")):
-        if row["kind"] == "locked":
+        if row["kind"] == "locked" and "part" not in row:  # an arm's own figures, not those of a subgroup
             told: dict[str, Any] = {field.name: row[field.name] for field in fields(Figure)}
             told["interval"] = None if row["interval"] is None else tuple(row["interval"])
             found.setdefault(row["arm"], []).append(Figure(**told))

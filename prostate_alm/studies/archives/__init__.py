@@ -47,7 +47,7 @@ def opened(path: Path | str, limits: Limits = LIMITS) -> Iterator[Path]:
     Source: APPNOTE.TXT 6.3.10 (.ZIP File Format Specification), 4.3 and 4.4.
     """
     path = Path(path)
-    if not _is_archive(path):
+    if not is_archive(path):
         yield path
         return
     with _private_folder() as folder:
@@ -55,7 +55,8 @@ def opened(path: Path | str, limits: Limits = LIMITS) -> Iterator[Path]:
         yield folder
 
 
-def _is_archive(path: Path) -> bool:
+def is_archive(path: Path) -> bool:
+    """True if a file is a zip archive by its content, whatever its name; False for what cannot be opened."""
     try:
         if not path.is_file():  # opening a pipe would wait for ever
             return False

@@ -1,0 +1,117 @@
+"""`--dry-run`: what a run would do with every study, without the model's inference and without writing anything."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.errors import IntegrityError, OutputError
+from prostate_alm.triage.audit import AUDIT, Ledger, read_log
+from prostate_alm.triage.extras import Extras
+from prostate_alm.triage.identity import content_hash, files_of, inputs_key
+from prostate_alm.triage.inputs import Found, Shelf, find_inputs
+from prostate_alm.triage.judge import Judge
+from prostate_alm.triage.keymap import read_keymap, refuse_inside
+from prostate_alm.triage.session import CHANGED, Options, check_no_new_folder, check_resume
+from prostate_alm.triage.worklist import stored_result
+
+
+def preview_studies(
+    paths: Sequence[Path],
+    judge: Judge,
+    *,
+    out: Path,
+    options: Options | None = None,
+    progress: Callable[[dict[str, Any], Path], None] | None = None,
+) -> list[dict[str, Any]]:
+    """What `triage_studies` would do.
+
+    Args:
+        paths: as for `triage_studies`.
+        judge: as for `triage_studies`.
+        out: as for `triage_studies`; need not exist, and is not made.
+        options: as for `triage_studies`.
+        progress: called with every row and the study's folder.
+
+    Returns:
+        `study_key`, `would` (`decide`, `reuse` or `undecided`), `reasons` and `series_used` of every study. Intensities
+        are judged by the model's preprocessing only, so that a study that would be decided can still end undecided.
+
+    Raises:
+        As `triage_studies`.
+    """
+    options = options or Options()
+    check_writable(out)
+    if options.keymap is not None:
+        refuse_inside(options.keymap, out)
+        read_keymap(options.keymap)
+        check_writable(options.keymap.resolve().parent)
+    ledger = _ledger(out)
+    if options.resume:
+        check_no_new_folder(out)
+        check_resume(ledger.run, judge, out)
+    stored = _Stored(Extras(out, judge.predictor, options.dicom, options.saliency), ledger, options.force)
+    rows: list[dict[str, Any]] = []
+    with Shelf(judge.rules) as shelf:
+        for item in find_inputs(paths, judge.keys, shelf):
+            rows.append(_row(item, judge, shelf, stored))
+            if progress is not None:
+                progress(rows[-1], item.where)
+    return rows
+
+
+def check_writable(folder: Path) -> None:
+    """Prove that a folder can be made and written to, without leaving anything.
+
+    Raises:
+        OutputError: if it cannot.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another output folder") from error
+    if not os.access(there, os.X_OK):
+        raise OutputError(f"cannot write to {folder}: it may not be entered; choose another output folder")
+
+
+def _ledger(out: Path) -> Ledger:
+    chain = read_log(out / AUDIT)
+    if chain.broken:
+        raise IntegrityError(
+            f"audit log {out / AUDIT}: {chain.broken}; keep the file as it is, and choose another output folder"
+        )
+    return Ledger.of(chain)
+
+
+class _Stored:
+    """Looks up what an earlier run left."""
+
+    def __init__(self, extras: Extras, ledger: Ledger, force: bool) -> None:
+        self._extras, self._ledger, self._force = extras, ledger, force
+
+    def standing(self, study_key: str, key: str) -> dict[str, Any] | None:
+        logged = self._ledger.results.get(study_key)
+        stored = None if self._force else stored_result(self._extras.out, study_key)
+        if stored is None or logged is None or stored.inputs_key != key or logged.wrong(self._extras.out, study_key):
+            return None
+        if not self._extras.complete(stored):
+            return None
+        return {"would": "reuse", "reasons": list(stored.reasons), "series_used": stored.to_json()["series_used"]}
+
+
+def _row(item: Found, judge: Judge, shelf: Shelf, stored: _Stored) -> dict[str, Any]:
+    row: dict[str, Any] = {"study_key": item.study_key, "would": "undecided", "reasons": list(item.reasons)}
+    if item.study is None:
+        return row | {"series_used": {}}
+    key = inputs_key(item.content or content_hash(files_of(item.study)), judge)
+    if (standing := stored.standing(item.study_key, key)) is not None:
+        return row | standing
+    files = shelf.files(item)
+    if files is None:
+        return row | {"reasons": [CHANGED], "series_used": {}}
+    findings = judge.preview(files)
+    would = "undecided" if findings.reasons else "decide"
+    return row | {"would": would, "reasons": findings.reasons, "series_used": findings.series_used}

@@ -1,0 +1,274 @@
+"""A run in one output folder, held by its lock: decide a study, store it, log it, list it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prostate_alm.errors import RefusedError, UsageError
+from prostate_alm.files import discard_parts, json_text, lock_folder, output_folder, sha256, write_text
+from prostate_alm.triage.audit import AUDIT, AuditLog, audit_log
+from prostate_alm.triage.decision import Decision
+from prostate_alm.triage.extras import Case, Extras, remove_extras
+from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
+from prostate_alm.triage.inputs import Found, Shelf
+from prostate_alm.triage.judge import Findings, Judge
+from prostate_alm.triage.keymap import check_keymap, write_keymap
+from prostate_alm.triage.worklist import (
+    Run,
+    remove_worklist,
+    result_path,
+    stored_keys,
+    stored_result,
+    write_worklist,
+)
+
+INTERRUPTED = "not decided yet, the run was interrupted"
+STATED = (
+    "study_key",
+    "decision",
+    "treat_as",
+    "logit",
+    "reasons",
+    "threshold",
+    "series_used",
+    "harmonised",
+    "model",
+    "rules",
+)
+"""What the log repeats of a result."""
+CHANGED = "the files changed while the run was under way; triage the study again"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run does beside deciding.
+
+    Args:
+        force: compute again what is already there.
+        resume: only go on with a run that is there, by the same model, threshold and settings.
+        keymap: the site's private table of study key, accession number and StudyInstanceUID, to be added to.
+        dicom: write a structured report and a case report as DICOM for every study.
+        saliency: write a map of what moved the logit for every study.
+
+    Raises:
+        UsageError: if `force` and `resume` contradict each other.
+    """
+
+    force: bool = False
+    resume: bool = False
+    keymap: Path | None = None
+    dicom: bool = False
+    saliency: bool = False
+
+    def __post_init__(self) -> None:
+        if self.force and self.resume:
+            raise UsageError("--resume keeps what is there and --force computes it again; give one of them")
+
+
+@dataclass
+class Session:
+    """One run; made by `open_session`.
+
+    Args:
+        judge: model, locked threshold, keys and settings.
+        out: the output folder.
+        options: of the run.
+        log: the folder's audit log.
+    """
+
+    judge: Judge
+    out: Path
+    options: Options
+    log: AuditLog
+    extras: Extras = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.extras = Extras(self.out, self.judge.predictor, self.options.dicom, self.options.saliency)
+
+    def announce(self, found: list[Found]) -> None:
+        """Put what was found into the key map, before anything is decided."""
+        if self.options.keymap is not None:
+            write_keymap(self.options.keymap, found)
+
+    def decide(self, item: Found, shelf: Shelf) -> Decision:
+        """The decision on one study, stored and logged; that of an earlier run if it still stands.
+
+        Args:
+            item: what was found.
+            shelf: opens it again where it must.
+
+        Raises:
+            OutputError: if nothing can be written any more.
+        """
+        if item.study is None:
+            return self._store(self.judge.decision(item.study_key, Findings(reasons=list(item.reasons))))
+        key = inputs_key(item.content or content_hash(files_of(item.study)), self.judge)
+        stored = None if self.options.force else self.standing(item.study_key, key)
+        if stored is not None:
+            here = place_key(Path(item.study.folder), self.judge.keys)
+            if stored.place_key != here:  # the same files, moved: what is lost later is lost here
+                stored = replace(stored, place_key=here)
+                self._write(stored)
+            return stored
+        files = shelf.files(item)
+        if files is None:
+            return self._store(self.judge.decision(item.study_key, Findings(reasons=[CHANGED], failed=True)))
+        findings = Findings()
+        self._clear(item.study_key)
+        decision = self.judge.judge(files, item.study_key, key, findings)
+        notes = self.extras.write(decision, Case(files, findings.reading, findings.image))
+        if notes:
+            decision = replace(decision, qc=decision.qc | {"notes": [*decision.qc.get("notes", []), *notes]})
+        decision = replace(decision, files=tuple(other.name for other in self._beside(item.study_key)))
+        self._write(decision)
+        return decision
+
+    def standing(self, study_key: str, key: str) -> Decision | None:
+        """The stored decision on a study, if it came from these inputs and settings and is as it was logged."""
+        stored = stored_result(self.out, study_key)
+        if stored is None or stored.inputs_key != key or not self.log.holds(self.out, study_key):
+            return None
+        return stored if self.extras.complete(stored) else None
+
+    def distrusted(self) -> set[str]:
+        """The stored results that are not as the log has them."""
+        return {key for key in stored_keys(self.out) if not self.log.holds(self.out, key)}
+
+    def write_worklist(self, run: Run) -> None:
+        """Write `worklist.csv` over every result in the folder, and log it first."""
+        run = replace(run, distrusted=self.distrusted())
+        record = partial(self.log.record, "worklist")
+        _to_the_end(lambda: write_worklist(self.out, run, lambda digest, rows: record(sha256=digest, rows=rows)))
+
+    def _store(self, decision: Decision) -> Decision:
+        self._clear(decision.study_key)
+        self._write(decision)
+        return decision
+
+    def _clear(self, study_key: str) -> None:
+        """Remove an earlier result first: a run that dies leaves none rather than an old one, or a mixture."""
+        result_path(self.out, study_key).unlink(missing_ok=True)
+        if self.log.ledger.files(study_key):
+            self.log.record("removed", study_key=study_key)
+        remove_extras(self.out, study_key)
+
+    def _write(self, decision: Decision) -> None:
+        """Log the result, then write it: a result that is not in the log is none of ours."""
+        _to_the_end(lambda: self._log_and_write(decision))
+
+    def _log_and_write(self, decision: Decision) -> None:
+        path, content = result_path(self.out, decision.study_key), decision.to_json()
+        text = json_text(content)
+        beside = {
+            other.name.removeprefix(decision.study_key): sha256(other) for other in self._beside(decision.study_key)
+        }
+        self.log.record(
+            "result",
+            **{name: content[name] for name in STATED},
+            files={".json": hashlib.sha256(text.encode()).hexdigest()} | beside,
+        )
+        write_text(path, text)
+
+    def _beside(self, study_key: str) -> list[Path]:
+        """The files of a study beside its result."""
+        return [path for path in sorted(self.out.glob(f"{study_key}.*")) if path.suffix != ".json"]
+
+
+def _to_the_end(step: Callable[[], object]) -> None:
+    """What belongs together is done together: after an interrupt once more, which harms nothing, and then it ends."""
+    try:
+        step()
+    except KeyboardInterrupt:
+        step()
+        raise
+
+
+@contextmanager
+def open_session(judge: Judge, out: Path, options: Options) -> Iterator[Session]:
+    """Lock an output folder, check its audit log and what stands in it, and begin a run.
+
+    Args:
+        judge: model, locked threshold, keys and settings.
+        out: the output folder, made as needed.
+        options: of the run.
+
+    Raises:
+        OutputError: if the folder or the key map cannot be written.
+        UsageError: if another process works in it, the key map lies in it, or there is no run to resume.
+        RefusedError: if the run to resume was made with something else.
+        IntegrityError: if its audit log was changed.
+    """
+    if options.resume:
+        check_no_new_folder(out)
+    out = output_folder(out)
+    with lock_folder(out), ExitStack() as stack:
+        if options.keymap is not None:
+            check_keymap(options.keymap, out)
+        log = stack.enter_context(audit_log(out))
+        if options.resume:
+            check_resume(log.ledger.run, judge, out)
+        discard_parts(out)
+        _look_back(log, out)
+        remove_worklist(out)
+        log.record("run", **run_settings(judge), force=options.force, resume=options.resume)
+        yield Session(judge, out, options, log)
+
+
+def _look_back(log: AuditLog, out: Path) -> None:
+    """Say in the log what in the folder is not as it says."""
+    for key, logged in sorted(log.ledger.results.items()):
+        problem = logged.wrong(out, key)
+        if problem and not result_path(out, key).exists():
+            log.record("gone", study_key=key, logged_in_line=logged.line)
+        elif problem:
+            log.record("changed", study_key=key, logged_in_line=logged.line)
+    for key in stored_keys(out):
+        if not log.ledger.files(key):
+            log.record("changed", study_key=key, logged_in_line=None)
+
+
+def run_settings(judge: Judge) -> dict[str, Any]:
+    """What a run's decisions follow from beside the files, as the log states it; `settings_key` covers all of it."""
+    predictor, threshold = judge.predictor, judge.threshold
+    return {
+        "model": {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256},
+        "threshold": {"value": threshold.value, "promise": threshold.promise},
+        "rules": judge.stated_rules,
+        "harmonise": judge.harmonise,
+        "settings_key": judge.settings_key,
+    }
+
+
+def check_no_new_folder(out: Path) -> None:
+    """Refuse to resume where nothing ran, before a folder is made.
+
+    Raises:
+        UsageError: if there is no audit log.
+    """
+    if not (out / AUDIT).is_file():
+        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
+
+
+def check_resume(run: Mapping[str, Any] | None, judge: Judge, out: Path) -> None:
+    """Refuse to go on with a run that was made with something else.
+
+    Raises:
+        UsageError: if no run was begun.
+        RefusedError: names what differs.
+    """
+    if run is None:
+        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
+    mine = run_settings(judge)
+    if run["settings_key"] == mine["settings_key"]:
+        return
+    names = ("model", "threshold", "rules", "harmonise")
+    different = [name for name in names if run[name] != mine[name]]
+    what = ", ".join(different) or "version, training ranges, full threshold or salt"
+    raise RefusedError(
+        f"--resume: the run in {out} was made with another {what}; go on with the same, "
+        "or leave --resume out to compute anew"
+    )

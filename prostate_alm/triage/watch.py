@@ -1,0 +1,301 @@
+"""`--watch`: a folder into which studies arrive; each is decided once nothing in it has changed for a while.
+
+The folder is looked through again and again: network shares tell nobody of their changes.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from prostate_alm.errors import UsageError, UserError
+from prostate_alm.studies import find_studies, open_studies
+from prostate_alm.studies.archives import is_archive
+from prostate_alm.triage.batch import Progress, run_of
+from prostate_alm.triage.decision import Decision
+from prostate_alm.triage.identity import content_hash, files_of, place_key
+from prostate_alm.triage.inputs import DIFFERENT, Found, Shelf, search
+from prostate_alm.triage.judge import Judge
+from prostate_alm.triage.privacy import describe, path_words
+from prostate_alm.triage.session import INTERRUPTED, Options, Session, open_session
+from prostate_alm.triage.worklist import Run
+
+if TYPE_CHECKING:
+    from prostate_alm.studies import Rules, StudyFiles
+
+ARRIVING = "files of this study are still arriving; it is decided when they are complete"
+Print = tuple[tuple[str, int, int], ...]
+"""Name, size and time of change (ns) of every file of a child."""
+
+
+class Clock(Protocol):
+    """Time as the watch knows it."""
+
+    def now(self) -> float:
+        """Seconds, from any beginning, that never go back."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; KeyboardInterrupt ends the watch."""
+        ...
+
+
+class SystemClock:
+    """Real time."""
+
+    def now(self) -> float:
+        """Seconds since the machine was started."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+
+@dataclass
+class Child:
+    """What is known of one thing that arrives: a folder, an archive, or the other files together.
+
+    Args:
+        path: the folder or archive; the watched folder itself for the files that lie in it.
+        seen: its files when it was last looked at.
+        since: when they last changed.
+        decided: its files when its studies were decided, None if they must be (again).
+        found: its studies.
+        contents: study key -> hash of the study's files.
+    """
+
+    path: Path
+    seen: Print = ()
+    since: float = 0.0
+    decided: Print | None = None
+    found: list[Found] = field(default_factory=list)
+    contents: dict[str, str] = field(default_factory=dict)
+
+
+def watch_folder(
+    folder: Path,
+    judge: Judge,
+    *,
+    out: Path,
+    options: Options | None = None,
+    settle: float = 60.0,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+) -> list[Decision]:
+    """Decide every study that arrives in a folder, until an interrupt (SIGINT, or SIGTERM where it is made one).
+
+    Each direct subfolder and archive is one delivery, and so are all other files of the folder together. Names that
+    begin with a dot are left out: a sender may write under such a name and rename when it is done. A delivery that
+    changes later is decided again, and its studies are listed as undecided meanwhile; a study that two deliveries hold
+    with different files is undecided.
+
+    Args:
+        folder: what is watched.
+        judge: model, locked threshold, keys and settings.
+        out: as for `triage_studies`; outside `folder`.
+        options: as for `triage_studies`.
+        settle: seconds without a change after which a delivery counts as complete, above 0.
+        clock: None is real time.
+        progress: called with every decision and the study's folder.
+
+    Returns:
+        The last decision on every study, in the order of their first ones.
+
+    Raises:
+        UsageError: if `folder` is no folder, holds `out`, or `settle` is not above 0; else as `triage_studies`.
+        KeyboardInterrupt: if the interrupt came while a study was decided; the worklist is written all the same.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--watch needs one folder, {folder} is none; name the folder that studies arrive in")
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"the output folder {out} lies inside the watched folder {folder}; choose another")
+    if not settle > 0:
+        raise UsageError(f"--settle {settle:g}: give seconds above 0")
+    with open_session(judge, out, options or Options()) as session:
+        watch = Watch(folder, session, settle, clock or SystemClock(), progress)
+        watch.write_worklist()
+        watch.run()
+    return list(watch.decisions.values())
+
+
+class Watch:
+    """The deliveries in one folder, and what is known of each.
+
+    Args:
+        folder: what is watched.
+        session: the run.
+        settle: seconds.
+        clock: time.
+        progress: called with every decision.
+    """
+
+    def __init__(
+        self, folder: Path, session: Session, settle: float, clock: Clock, progress: Progress | None = None
+    ) -> None:
+        self._folder, self._session = folder, session
+        self._settle, self._clock, self._progress = settle, clock, progress
+        self._children: dict[Path, Child] = {}
+        self._deciding: dict[str, str] = {}
+        self.decisions: dict[str, Decision] = {}
+
+    def run(self) -> None:
+        """Look, decide and wait, until an interrupt."""
+        interval = min(max(self._settle / 4, 0.2), 15.0)
+        while True:
+            try:
+                ready = self.look()
+            except KeyboardInterrupt:
+                return
+            for child in ready:
+                try:
+                    self.decide(child)
+                except UserError:
+                    raise
+                except Exception as error:  # a bug that one delivery meets is not the end of the others
+                    self._give_up(child, error)
+            if not ready:  # time has passed while studies were decided: look at once
+                try:
+                    self._clock.wait(interval)
+                except KeyboardInterrupt:
+                    return
+
+    def look(self) -> list[Child]:
+        """Look through the folder once; the deliveries that have settled, those that wait longest first."""
+        now, present = self._clock.now(), self._prints()
+        changed = False
+        for path in [path for path in self._children if path not in present]:
+            changed |= self._forget(path)
+        for path, seen in present.items():
+            child = self._children.setdefault(path, Child(path, since=now))
+            if seen != child.seen:
+                child.seen, child.since = seen, now
+                changed |= bool(child.found)
+        if changed:
+            self.write_worklist()
+        waiting = [child for child in self._children.values() if child.decided != child.seen]
+        return sorted((c for c in waiting if now - c.since >= self._settle), key=lambda child: child.since)
+
+    def decide(self, child: Child) -> None:
+        """Decide the studies of one delivery; what goes wrong with it stays with it."""
+        with Shelf(self._session.judge.rules, self._open) as shelf:
+            found, _ = search([child.path], self._session.judge.keys, shelf)
+            if not child.path.exists():  # the share is away, or the delivery is: the next look tells
+                child.since = self._clock.now()
+                return
+            if child.path == self._folder:  # what lies in its subfolders is another delivery
+                here = frozenset({child.path.resolve()})
+                found = [replace(item, lost=here if item.lost else item.lost) for item in found]
+            found = [replace(item, content=_content(item)) for item in found]
+            child.decided = child.seen
+            child.contents = {item.study_key: item.content for item in found if item.study and item.content}
+            self._decide([self._checked(item, child) for item in found], child, shelf)
+
+    def write_worklist(self) -> None:
+        """Write the table over all that is stored and known."""
+        judge, children = self._session.judge, self._children.values()
+        arriving = {item.study_key for child in children if child.decided != child.seen for item in child.found}
+        run = Run(judge.settings_key, pending=dict.fromkeys(arriving, ARRIVING) | self._deciding)
+        for child in children:
+            part = run_of(child.found, [child.path.resolve()], judge, {})
+            run = replace(
+                run,
+                found={*run.found, *part.found},
+                lost={*run.lost, *part.lost},
+                gone={*run.gone, *part.gone},
+            )
+        self._session.write_worklist(run)
+
+    def _decide(self, found: list[Found], child: Child, shelf: Shelf) -> None:
+        child.found, self._deciding = found, {item.study_key: INTERRUPTED for item in found}
+        try:
+            self._session.announce(found)
+            for item in found:
+                decision = self._session.decide(item, shelf)
+                self.decisions[decision.study_key] = decision
+                del self._deciding[item.study_key]
+                if self._progress is not None:
+                    self._progress(decision, item.where)
+        finally:
+            self.write_worklist()
+
+    def _give_up(self, child: Child, error: Exception) -> None:
+        key = place_key(child.path, self._session.judge.keys)
+        reason = f"an unexpected failure: {describe(error, path_words(child.path.resolve()))}"
+        child.decided = child.seen
+        failed = [replace(item, study=None, reasons=(reason,)) for item in child.found if item.study_key != key]
+        with Shelf(self._session.judge.rules) as shelf:
+            self._decide([*failed, Found(key, child.path, reasons=(reason,))], child, shelf)
+
+    def _checked(self, item: Found, child: Child) -> Found:
+        """Undecided if another delivery holds other files of the study."""
+        others = [one for one in self._children.values() if one is not child and item.study_key in one.contents]
+        mine = child.contents.get(item.study_key)
+        if mine is None or all(one.contents[item.study_key] == mine for one in others):
+            return item
+        return replace(item, study=None, source=None, reasons=(DIFFERENT,))
+
+    def _forget(self, path: Path) -> bool:
+        """A delivery has gone: what it held stays decided, but deliveries that it contradicted are looked at again."""
+        gone = self._children.pop(path)
+        for child in self._children.values():
+            if any(child.contents.get(key, content) != content for key, content in gone.contents.items()):
+                child.decided = None
+        return bool(gone.found)
+
+    def _prints(self) -> dict[Path, Print]:
+        """The files of every delivery; what cannot be looked at is not there yet, or not any more."""
+        try:
+            names = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
+        except OSError:  # the share is away for a moment: nothing has changed
+            return {path: child.seen for path, child in self._children.items()}
+        own = [path for path in names if path.is_dir() or is_archive(path)]
+        prints = {path: self._print(path) for path in own}
+        prints[self._folder] = _print_of(path for path in names if path not in prints)
+        return {path: seen for path, seen in prints.items() if seen}
+
+    def _print(self, path: Path) -> Print:
+        if path == self._folder:
+            return _print_of(_loose(path))
+        if not path.is_dir():
+            return _print_of([path])
+        return _print_of(Path(place, name) for place, _, names in os.walk(path, followlinks=False) for name in names)
+
+    @contextmanager
+    def _open(self, path: Path, rules: "Rules") -> "Iterator[list[StudyFiles]]":
+        """As `open_studies`; of the watched folder itself only the files that are no delivery of their own."""
+        if path != self._folder:
+            with open_studies(path, rules) as found:
+                yield found
+            return
+        with tempfile.TemporaryDirectory(prefix="prostate-alm-") as place:
+            for file in _loose(path):
+                Path(place, file.name).symlink_to(file.resolve())
+            yield find_studies(Path(place), rules, origin=path)
+
+
+def _loose(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and not path.is_dir() and not is_archive(path)
+    ]
+
+
+def _print_of(paths: Iterator[Path] | list[Path]) -> Print:
+    prints = []
+    for path in paths:
+        try:
+            status = path.lstat()
+        except OSError:  # it went while the folder was looked through
+            continue
+        prints.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(prints))
+
+
+def _content(item: Found) -> str | None:
+    return item.content if item.content is not None or item.study is None else content_hash(files_of(item.study))
