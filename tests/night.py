@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -84,6 +85,9 @@ def spend(incoming: Path, work: Path, options: Sequence[str], start: Start, seed
     """
     generator, out = random.Random(seed), work / "out"
     deliveries = sorted(str(path) for path in incoming.iterdir())
+    (work / "temporary").mkdir()
+    os.environ["TMPDIR"] = str(work / "temporary")
+    tempfile.tempdir = None  # looked up again
     night, begun = Night(len(deliveries)), time.monotonic()
     arguments = ["triage", *deliveries, "--out", str(out), "--keymap", str(work / "keymap.csv"), *options]
     for number in range(kills):
@@ -121,6 +125,8 @@ def judge(night: Night, spoilt: dict[str, str], work: Path) -> Night:
     if missing := set(named.values()) - night.broken.keys():
         night.wrong.append(f"without a result: {', '.join(sorted(missing))}")
     night.wrong += _half_done(out)
+    if left := [path.name for path in (work / "temporary").iterdir()]:
+        night.wrong.append(f"files of patients were left: {', '.join(left)}")
     try:
         night.entries = verify_log(out).entries
     except IntegrityError as error:

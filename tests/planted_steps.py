@@ -51,6 +51,8 @@ STEPS = [
     step("evaluate-locked", "evaluate", "run", "test", "--out", "report-locked", "--threshold", "threshold.json"),
     step("triage", "triage", *ALL, "--out", "triage", *LOCKED, "--keymap", "../private/keymap.csv", code=3),
     step("triage-again", "triage", *ALL, "--out", "triage", *LOCKED, code=3),
+    step("triage-dry", "triage", *ALL, "--out", "triage-dry", *LOCKED, "--dry-run", code=3),
+    step("audit", "audit", "verify", "triage/audit.jsonl"),
     step("triage-other-salt", "triage", CLASSIC, "--out", "triage-salt", *LOCKED, code=3, salt=SALT[::-1]),
     step("triage-harmonised", "triage", "{in}/defects", "--out", "triage-harmonised", *LOCKED, "--harmonise", "--rules",
          "{in}/Hohenstaufner_rules.yaml", "--force", code=3),

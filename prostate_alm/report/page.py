@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prostate_alm import __version__
 from prostate_alm.figures import Figure
@@ -40,6 +41,7 @@ def html(report: Report, plots: Plots | None = None) -> str:
             arms=overlaid(report),
             methods=methods(report),
             data_uri=data_uri,
+            promise=_promise(report),
             prevalences=at_prevalences(report),
             checklists=checklists(report),
             live=None if live is None else json_block(live),
@@ -47,6 +49,14 @@ def html(report: Report, plots: Plots | None = None) -> str:
             allowed=allowed,
         )
     )
+
+
+def _promise(report: Report) -> str:
+    """The threshold's promise, without a notice that stands above it already."""
+    threshold, notice = report.evaluated.threshold, report.evaluated.notice
+    if threshold is None:
+        return ""
+    return (replace(threshold, notice="") if threshold.notice == notice else threshold).promise
 
 
 def data_uri(png: bytes) -> str:

@@ -144,4 +144,4 @@ def _noted(what: str, notes: list[str]) -> Iterator[None]:
     except NothingToWriteError as error:
         notes.append(f"{what}: {error}")
     except Exception as error:
-        notes.append(f"{what}, an unexpected {type(error).__name__}; triage again with --force")
+        notes.append(f"{what}, an unexpected {type(error).__name__}; the next triage of the study tries again")

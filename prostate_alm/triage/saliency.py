@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from prostate_alm.bundle import Predictor
 
 _EXPLANATION = (
-    "Saliency: inside the line, the logit falls most when the detail in a cube of {mask_mm:.0f} mm is blurred away. It "
-    "explains the score, not the disease, and is no statement that a lesion is there."
+    "Saliency: inside the line, the logit falls most when the detail in a soft cube of {mask_mm:.0f} mm is blurred "
+    "away. It explains the score, not the disease, and is no statement that a lesion is there."
 )
-MASKS_MM = (12.0, 16.0, 24.0, 32.0, 48.0)
-"""Sides of the cube that is blurred; the first that the budget allows is taken."""
+MASKS_MM = (16.0, 24.0, 32.0, 48.0)
+"""Sides of the soft cube that is blurred; the first that the budget allows is taken."""
 
 BUDGET = {"cpu": 1.5e12, "cuda": 1e14}
 """Floating-point operations that a map may cost, about a minute on one core; only the coarsest may cost more.
@@ -93,7 +93,7 @@ def saliency(predictor: "Predictor", image: Tensor, volumes: Mapping[str, Volume
 
 
 def _peak(volume: Volume) -> tuple[float, float, float]:
-    """The middle of the highest plateau, RAS mm: boxes leave plateaus of their own step."""
+    """The middle of the highest place, RAS mm: boxes that overlap leave it flat."""
     highest = np.unravel_index(int(volume.voxels.argmax()), volume.voxels.shape)
     parts = np.empty(volume.voxels.shape, np.int32)
     label(volume.voxels >= volume.voxels[highest] - _TIE * np.ptp(volume.voxels), output=parts)
@@ -104,8 +104,8 @@ def _peak(volume: Volume) -> tuple[float, float, float]:
 def occlusion(network: nn.Module, image: Tensor, mask: tuple[int, ...]) -> Tensor:
     """By how much the logit falls where a box of the image is blurred away, voxel by voxel.
 
-    A blurred box keeps the brightness of what surrounds it, in each channel: a box of zeros would be an edge and air,
-    which no network was trained on.
+    The box is soft: blurred whole in its middle, not at all at its edge. It keeps the brightness of what surrounds it,
+    in each channel: a box of zeros would be an edge and air, which no network was trained on.
 
     Args:
         network: image (B, C, H, W, D) -> logits (B, 1).
@@ -119,9 +119,7 @@ def occlusion(network: nn.Module, image: Tensor, mask: tuple[int, ...]) -> Tenso
     detail = image[None] - background
     # in evaluation mode already, or MONAI would put the network into training mode afterwards
     detailed = _Detailed(network, background).eval()
-    occluder = OcclusionSensitivity(
-        detailed, mask, n_batch=_BATCH, verbose=False, mode=0.0, overlap=_OVERLAP, activate=False
-    )
+    occluder = OcclusionSensitivity(detailed, mask, n_batch=_BATCH, verbose=False, overlap=_OVERLAP, activate=False)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Using a non-tuple sequence", UserWarning)  # MONAI 1.6 indexes by lists
         logits = torch.as_tensor(occluder(detail)[0])[0, 0]

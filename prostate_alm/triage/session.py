@@ -1,6 +1,8 @@
 """A run in one output folder, held by its lock: decide a study, store it, log it, list it."""
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from prostate_alm.triage.identity import content_hash, files_of, inputs_key, pla
 from prostate_alm.triage.inputs import Found, Shelf
 from prostate_alm.triage.judge import Findings, Judge
 from prostate_alm.triage.keymap import check_keymap, write_keymap
+from prostate_alm.triage.scratch import scratch_folder
 from prostate_alm.triage.worklist import (
     Run,
     remove_worklist,
@@ -26,6 +29,8 @@ from prostate_alm.triage.worklist import (
     write_worklist,
 )
 
+STAGE = ".beside-"
+"""What the name of a folder begins with, in which files wait until they are logged."""
 INTERRUPTED = "not decided yet, the run was interrupted"
 STATED = (
     "study_key",
@@ -120,12 +125,7 @@ class Session:
         findings = Findings()
         self._clear(item.study_key)
         decision = self.judge.judge(files, item.study_key, key, findings)
-        notes = self.extras.write(decision, Case(files, findings.reading, findings.image))
-        if notes:
-            decision = replace(decision, qc=decision.qc | {"notes": [*decision.qc.get("notes", []), *notes]})
-        decision = replace(decision, files=tuple(other.name for other in self._beside(item.study_key)))
-        self._write(decision)
-        return decision
+        return self._write_all(decision, Case(files, findings.reading, findings.image))
 
     def standing(self, study_key: str, key: str) -> Decision | None:
         """The stored decision on a study, if it came from these inputs and settings and is as it was logged."""
@@ -144,6 +144,19 @@ class Session:
         record = partial(self.log.record, "worklist")
         _to_the_end(lambda: write_worklist(self.out, run, lambda digest, rows: record(sha256=digest, rows=rows)))
 
+    def _write_all(self, decision: Decision, case: Case) -> Decision:
+        """Write the result, and what is wanted beside it, which takes its place once it is logged."""
+        if not (self.options.dicom or self.options.saliency):
+            self._write(decision)
+            return decision
+        with tempfile.TemporaryDirectory(prefix=STAGE, dir=self.out) as stage:
+            notes = replace(self.extras, out=Path(stage)).write(decision, case)
+            if notes:
+                decision = replace(decision, qc=decision.qc | {"notes": [*decision.qc.get("notes", []), *notes]})
+            decision = replace(decision, files=tuple(sorted(path.name for path in Path(stage).iterdir())))
+            self._write(decision, Path(stage))
+        return decision
+
     def _store(self, decision: Decision) -> Decision:
         self._clear(decision.study_key)
         self._write(decision)
@@ -151,26 +164,28 @@ class Session:
 
     def _clear(self, study_key: str) -> None:
         """Remove an earlier result first: a run that dies leaves none rather than an old one, or a mixture."""
+        remove_extras(self.out, study_key)
         result_path(self.out, study_key).unlink(missing_ok=True)
         if self.log.ledger.files(study_key):
             self.log.record("removed", study_key=study_key)
-        remove_extras(self.out, study_key)
 
-    def _write(self, decision: Decision) -> None:
+    def _write(self, decision: Decision, stage: Path | None = None) -> None:
         """Log the result, then write it: a result that is not in the log is none of ours."""
-        _to_the_end(lambda: self._log_and_write(decision))
+        _to_the_end(lambda: self._log_and_write(decision, stage))
 
-    def _log_and_write(self, decision: Decision) -> None:
+    def _log_and_write(self, decision: Decision, stage: Path | None) -> None:
         path, content = result_path(self.out, decision.study_key), decision.to_json()
         text = json_text(content)
-        beside = {
-            other.name.removeprefix(decision.study_key): sha256(other) for other in self._beside(decision.study_key)
-        }
+        staged = [] if stage is None else sorted(stage.iterdir())
+        others = [*self._beside(decision.study_key), *staged]
+        beside = {other.name.removeprefix(decision.study_key): sha256(other) for other in others}
         self.log.record(
             "result",
             **{name: content[name] for name in STATED},
             files={".json": hashlib.sha256(text.encode()).hexdigest()} | beside,
         )
+        for other in staged:
+            other.replace(self.out / other.name)
         write_text(path, text)
 
     def _beside(self, study_key: str) -> list[Path]:
@@ -211,7 +226,10 @@ def open_session(judge: Judge, out: Path, options: Options) -> Iterator[Session]
         log = stack.enter_context(audit_log(out))
         if options.resume:
             check_resume(log.ledger.run, judge, out)
+        stack.enter_context(scratch_folder(place_key(out, judge.keys)))
         discard_parts(out)
+        for left in out.glob(f"{STAGE}*"):
+            shutil.rmtree(left, ignore_errors=True)
         _look_back(log, out)
         remove_worklist(out)
         log.record("run", **run_settings(judge), force=options.force, resume=options.resume)

@@ -65,7 +65,7 @@ class Child:
         seen: its files when it was last looked at.
         since: when they last changed.
         decided: its files when its studies were decided, None if they must be (again).
-        found: its studies.
+        known: its studies and places, as the worklist wants them; no headers of its files are kept.
         contents: study key -> hash of the study's files.
     """
 
@@ -73,7 +73,7 @@ class Child:
     seen: Print = ()
     since: float = 0.0
     decided: Print | None = None
-    found: list[Found] = field(default_factory=list)
+    known: Run | None = None
     contents: dict[str, str] = field(default_factory=dict)
 
 
@@ -174,7 +174,7 @@ class Watch:
             child = self._children.setdefault(path, Child(path, since=now))
             if seen != child.seen:
                 child.seen, child.since = seen, now
-                changed |= bool(child.found)
+                changed |= child.known is not None
         if changed:
             self.write_worklist()
         waiting = [child for child in self._children.values() if child.decided != child.seen]
@@ -198,20 +198,20 @@ class Watch:
     def write_worklist(self) -> None:
         """Write the table over all that is stored and known."""
         judge, children = self._session.judge, self._children.values()
-        arriving = {item.study_key for child in children if child.decided != child.seen for item in child.found}
-        run = Run(judge.settings_key, pending=dict.fromkeys(arriving, ARRIVING) | self._deciding)
-        for child in children:
-            part = run_of(child.found, [child.path.resolve()], judge, {})
-            run = replace(
-                run,
-                found={*run.found, *part.found},
-                lost={*run.lost, *part.lost},
-                gone={*run.gone, *part.gone},
-            )
+        parts = [(child, child.known) for child in children if child.known is not None]
+        arriving = {key for child, part in parts if child.decided != child.seen for key in part.found}
+        run = Run(
+            judge.settings_key,
+            found={key for _, part in parts for key in part.found},
+            pending=dict.fromkeys(arriving, ARRIVING) | self._deciding,
+            lost={key for _, part in parts for key in part.lost},
+            gone={key for _, part in parts for key in part.gone},
+        )
         self._session.write_worklist(run)
 
     def _decide(self, found: list[Found], child: Child, shelf: Shelf) -> None:
-        child.found, self._deciding = found, {item.study_key: INTERRUPTED for item in found}
+        child.known = run_of(found, [child.path.resolve()], self._session.judge, {})
+        self._deciding = {item.study_key: INTERRUPTED for item in found}
         try:
             self._session.announce(found)
             for item in found:
@@ -227,9 +227,9 @@ class Watch:
         key = place_key(child.path, self._session.judge.keys)
         reason = f"an unexpected failure: {describe(error, path_words(child.path.resolve()))}"
         child.decided = child.seen
-        failed = [replace(item, study=None, reasons=(reason,)) for item in child.found if item.study_key != key]
+        keys = {key, *(child.known.found if child.known else ())}
         with Shelf(self._session.judge.rules) as shelf:
-            self._decide([*failed, Found(key, child.path, reasons=(reason,))], child, shelf)
+            self._decide([Found(each, child.path, reasons=(reason,)) for each in sorted(keys)], child, shelf)
 
     def _checked(self, item: Found, child: Child) -> Found:
         """Undecided if another delivery holds other files of the study."""
@@ -245,15 +245,15 @@ class Watch:
         for child in self._children.values():
             if any(child.contents.get(key, content) != content for key, content in gone.contents.items()):
                 child.decided = None
-        return bool(gone.found)
+        return gone.known is not None
 
     def _prints(self) -> dict[Path, Print]:
         """The files of every delivery; what cannot be looked at is not there yet, or not any more."""
         try:
             names = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
+            own = [path for path in names if path.is_dir() or is_archive(path)]
         except OSError:  # the share is away for a moment: nothing has changed
             return {path: child.seen for path, child in self._children.items()}
-        own = [path for path in names if path.is_dir() or is_archive(path)]
         prints = {path: self._print(path) for path in own}
         prints[self._folder] = _print_of(path for path in names if path not in prints)
         return {path: seen for path, seen in prints.items() if seen}
@@ -263,7 +263,9 @@ class Watch:
             return _print_of(_loose(path))
         if not path.is_dir():
             return _print_of([path])
-        return _print_of(Path(place, name) for place, _, names in os.walk(path, followlinks=False) for name in names)
+        barred: list[OSError] = []  # what may not be looked into is something all the same
+        files = (Path(place, name) for place, _, names in os.walk(path, onerror=barred.append) for name in names)
+        return (*_print_of(files), *((str(error.filename), -1, error.errno or 0) for error in barred))
 
     @contextmanager
     def _open(self, path: Path, rules: "Rules") -> "Iterator[list[StudyFiles]]":

@@ -116,14 +116,14 @@ def write_worklist(out: Path, run: Run, record: Callable[[str, int], None]) -> P
 
 
 def safe_cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe, numbers stay.
+    """A cell of one line that no spreadsheet takes for a formula: text that begins like one gets an apostrophe.
 
     Example:
         >>> safe_cell("=cmd|' /C calc'!A0"), safe_cell("-1.5")
         ("'=cmd|' /C calc'!A0", '-1.5')
     """
-    text = str(value)
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+    text = " ".join(str(value).split())
+    if not text.startswith(("=", "+", "-", "@")):
         return text
     try:
         return text if math.isfinite(float(text)) else f"'{text}"

@@ -107,7 +107,7 @@ def without_paths(shown: bytes, world: World) -> bytes:
         members = {str(place) for name in archive.namelist() for place in (Path(name), *Path(name).parents)} - {"."}
     names |= {f"{packed}/{member}" for member in members}
     for member in sorted(members, key=len, reverse=True):
-        unpacked = re.escape(bytes(world.scratch)) + rb"/prostate-alm-\w+/" + re.escape(member.encode())
+        unpacked = re.escape(bytes(world.scratch)) + rb"/(?:prostate-alm-\w+/)+" + re.escape(member.encode())
         shown = re.sub(unpacked, b"", shown)
     for name in sorted(names, key=len, reverse=True):
         shown = shown.replace(name.encode(errors="backslashreplace"), b"")

@@ -201,7 +201,7 @@ def test_sigterm_ends_as_cleanly_as_ctrl_c(world, run, prostate_alm, monkeypatch
     read = pretended_studies.fake_read
 
     def slow(study, **options):
-        assert list(temporary.iterdir())  # the archive is unpacked
+        assert list(temporary.rglob("*.dcm"))  # the archive is unpacked
         started.set()
         time.sleep(20)
         return read(study, **options)

@@ -230,6 +230,12 @@ def test_the_ring_stands_on_the_curve(watched):
         assert y == pytest.approx(frame["y"] + frame["height"] * (1 - tpr / 1.01), abs=1)
 
 
+def test_the_first_screen_holds_the_answers_and_the_warning(watched):
+    for name in ("#oracle", "#locked", "#avoided .big", "#avoided .cost", "#prevalence", "#warning-title"):
+        box = watched.page.locator(name).bounding_box()
+        assert box["y"] + box["height"] <= 900, name
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_overflows_and_nothing_leaves_the_page(chromium, path, width):
     with opened(chromium, path, width=width) as found:

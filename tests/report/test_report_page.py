@@ -121,7 +121,7 @@ def test_scans_avoided_come_with_their_warning_and_their_prevalence(threshold, f
     assert f"{point.at_prevalence.scans_avoided.value:.1f} 95% interval" in first
     assert f"{point.at_prevalence.wrongly_avoided.value:.1f} of them wrongly" in first
     assert "At a prevalence of 37.5%, that of these test cases, not of your site" in first
-    for words in ("population, not about the next", "Another vendor, protocol", "Use the prevalence of your site"):
+    for words in ("promise is about the population", "Another vendor, protocol", "Use the prevalence of your site"):
         assert words in first
     assert ("chosen on these very cases: expect missed patients elsewhere" in first) == (threshold is None)
 

@@ -53,7 +53,7 @@ def test_no_more_than_one_archive_is_unpacked_at_a_time(ruling, tmp_path, zipped
     look = pretended_studies.FakePredictor.logit
 
     def noted(self, image):
-        unpacked.append(len([path for path in temporary.iterdir() if list(path.rglob("*.dcm"))]))
+        unpacked.append(len([path for path in temporary.glob("*/*") if list(path.rglob("*.dcm"))]))
         return look(self, image)
 
     monkeypatch.setattr(pretended_studies.FakePredictor, "logit", noted)

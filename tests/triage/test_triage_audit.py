@@ -301,3 +301,25 @@ def test_killed_at_any_step_a_run_can_be_taken_up_and_nothing_is_half_done(tmp_p
         assert later["worklist"] == straight["worklist"], where
         if at_once["worklist"] is not None:
             assert "worklist.csv is not" not in at_once["verify"], where
+
+
+def test_what_is_written_beside_a_result_takes_its_place_once_it_is_logged(studies, ruling, out, monkeypatch):
+    def write(self, decision, case):
+        (self.out / f"{decision.study_key}.sr.dcm").write_bytes(b"a report")
+        return []
+
+    def noted(self, event, **content):
+        seen.append((event, sorted(path.name[20:] for path in out.glob("?" * 20 + ".*"))))
+        record(self, event, **content)
+
+    seen, record = [], AuditLog.record
+    monkeypatch.setattr("prostate_alm.triage.extras.Extras.write", write)
+    monkeypatch.setattr(AuditLog, "record", noted)
+    out.mkdir()
+    (out / ".beside-killed").mkdir()
+    (out / ".beside-killed" / "x.sr.dcm").write_bytes(b"of a run that was killed")
+    for logit in (-1.0, 1.0):
+        triage_studies([studies("a", logit=logit)], ruling, out=out, options=Options(saliency=True))
+    assert [row for row in seen if row[0] in ("result", "removed")] == [("result", []), ("removed", []), ("result", [])]
+    assert not list(out.glob(".beside-*"))
+    verify_log(out)

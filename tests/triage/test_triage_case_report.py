@@ -134,6 +134,11 @@ def test_t2_and_the_highest_b_value_are_shown():
     assert study_pictures({}) == Pictures()
 
 
+def test_what_is_missing_is_left_out_of_the_pictures():
+    only = study_pictures({"dwi_b800": VOLUMES["dwi_b800"]})
+    assert [[picture.caption.split(",")[0] for picture in row] for row in only.rows] == [["dwi_b800"]]
+
+
 def _most_colour(data):
     return int(np.ptp(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int), axis=-1).max())
 
@@ -147,7 +152,7 @@ def test_saliency_is_shown_where_it_is_highest_and_explained():
     assert colours[1] > 100
     notes = " ".join(study_pictures(VOLUMES, shown).notes)
     assert "explains the score, not the disease" in notes
-    assert "cube of 16 mm" in notes
+    assert "soft cube of 16 mm" in notes
 
 
 def test_no_line_is_drawn_where_nothing_speaks_for_dce():

@@ -112,6 +112,14 @@ def test_what_fails_is_a_note_without_identifiers(out, case, monkeypatch, room, 
     assert not extras.complete(make_decision(qc={"notes": [note]}))  # the next run tries again
 
 
+def test_files_that_are_gone_are_a_note_without_a_path(out, tmp_path):
+    small = small_study(tmp_path / "Planted")
+    for image in small.study.files:
+        image.path.unlink(missing_ok=True)
+    notes = Extras(out, None, dicom=True).write(make_decision(), Case(small.study, small.reading))
+    assert notes == [f"{NO_DICOM}, an unexpected FileNotFoundError; the next triage of the study tries again"]
+
+
 def test_a_map_that_fails_leaves_the_report(out, case, monkeypatch):
     monkeypatch.setattr(maps, "saliency", planted("out of memory"))
     extras = Extras(out, None, dicom=True, saliency=True)
@@ -145,7 +153,7 @@ def test_what_an_earlier_decision_left_is_removed_and_nothing_else(out):
 
 
 @pytest.mark.slow
-def test_a_whole_triage_gives_no_name_away_but_in_dicom(tmp_path):
+def test_a_whole_triage_gives_no_name_away_but_in_dicom(tmp_path, monkeypatch):
     import planted as names
     from leaks import Searcher
 
@@ -154,6 +162,7 @@ def test_a_whole_triage_gives_no_name_away_but_in_dicom(tmp_path):
     from prostate_alm.triage import Judge, triage_studies
     from prostate_alm.triage.session import Options
 
+    monkeypatch.setattr(maps, "MASKS_MM", (24.0,))
     incoming = names.save(names.images_of(names.classic(2)), tmp_path / names.PATH_WORDS[0])
     predictor = Predictor.load(find_bundle("prostate_dce_classification"))
     judge = Judge(predictor, Threshold.load(predictor.threshold_file), KEYS)

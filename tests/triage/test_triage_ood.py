@@ -2,8 +2,11 @@ import math
 
 import pytest
 
-from prostate_alm.studies import ACQUIRED
-from prostate_alm.triage.ood import TOLERANCES
+from prostate_alm.bundle import Predictor, find_bundle
+from prostate_alm.operating_point import Threshold
+from prostate_alm.studies import ACQUIRED, Keys
+from prostate_alm.triage import Judge
+from prostate_alm.triage.ood import RECORDED, TOLERANCES
 from prostate_alm.triage.ood import out_of_distribution as compared
 
 RANGES = {
@@ -145,3 +148,13 @@ def test_b_values_must_come_as_they_did_in_the_training_cohort(b_values, harmoni
     assert (reasons == []) is known
     if not known:
         assert "not in the training cohort (b 100, 600, 1000 as acquired; b 50, 400, 800 harmonised)" in reasons[0]
+
+
+def test_the_shipped_bundle_records_all_that_is_compared_and_its_threshold_fits():
+    predictor = Predictor.load(find_bundle("prostate_dce_classification"))
+    ranges = predictor.training_ranges
+    assert set(ranges) == set(RECORDED)
+    assert set(ranges["acquisition"]) == set(ACQUIRED)
+    assert ranges["protocols"] == ["b 100, 600, 1000 as acquired"]
+    judge = Judge(predictor, Threshold.load(predictor.threshold_file), Keys(b"a salt for tests only"))
+    assert judge.training_ranges == ranges

@@ -10,7 +10,7 @@ import pretended_studies
 import pytest
 
 from prostate_alm.errors import OutputError, UsageError
-from prostate_alm.triage import Options, session, verify_log, watch_folder
+from prostate_alm.triage import Options, session, verify_log, watch, watch_folder
 from prostate_alm.triage.watch import ARRIVING
 
 SETTLE = 60.0
@@ -273,3 +273,27 @@ def test_the_log_tells_every_state_of_the_worklist(place, ruling):
     watched(place, ruling, clock)
     events = [json.loads(line) for line in (place / "out" / "audit.jsonl").read_text().splitlines()]
     assert [row["rows"] for row in events if row["event"] == "worklist"] == [0, 1, 2]
+
+
+def test_what_may_not_be_looked_into_is_an_undecided_row(place, ruling, monkeypatch):
+    """Root may look into everything: the walk is made to fail."""
+    write(place, "barred")
+    walk = watch.os.walk
+
+    def failing(top, onerror=None, **options):
+        if top.name == "barred":
+            onerror(PermissionError(13, "Permission denied", str(top)))
+            return iter(())
+        return walk(top, onerror=onerror, **options)
+
+    monkeypatch.setattr(watch.os, "walk", failing)
+    monkeypatch.setattr(watch, "open_studies", failing_to_open)
+    clock = Script()
+    clock.happenings = [clock.until(2 * SETTLE)]
+    (decision,) = watched(place, ruling, clock)
+    assert decision.outcome == "undecided"
+    assert [row["decision"] for row in rows(place)] == ["undecided"]
+
+
+def failing_to_open(path, rules):
+    raise PermissionError(13, "Permission denied", str(path))

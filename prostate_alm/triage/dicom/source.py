@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pydicom
@@ -58,6 +57,7 @@ def read_source(study: "StudyFiles", used: "Mapping[str, Sequence[Header]] | Non
 
     Raises:
         NothingToWriteError: if the study has no DICOM header, states more than one patient, or cannot be referred to.
+        OSError, ValueError: if its first file cannot be read again, or was replaced; pydicom may raise others.
     """
     with quiet():
         return _source(study, used or {})
@@ -77,22 +77,21 @@ def _source(study: "StudyFiles", used: "Mapping[str, Sequence[Header]]") -> Sour
         raise NothingToWriteError("no image has a valid SOPInstanceUID")
     chosen = {name: tuple(image for image in found if _can_be_referred_to(image)) for name, found in used.items()}
     first = next((image for found in chosen.values() for image in found), known[0])
-    return Source(_identity(first.path, study.uid), tuple(known), chosen)
+    return Source(_identity(first), tuple(known), chosen)
 
 
 def _can_be_referred_to(image: "Header") -> bool:
     return all(UID(uid).is_valid for uid in (image.sop_class, image.sop_uid, image.series_uid))
 
 
-def _identity(path: Path, study_uid: str) -> Dataset:
+def _identity(image: "Header") -> Dataset:
     """The source's statements on patient and study, each only if it can be written again."""
-    try:
-        wanted = [*_TYPE_2, *_TYPE_3, _METHODS]
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=True)
-        identity = _copied(header, (*_TYPE_2, *_TYPE_3))
-        methods = [_copied(item, _CODE) for item in header.get(_METHODS) or []]
-    except Exception as error:  # pydicom raises many kinds on damaged input, and quotes it
-        raise NothingToWriteError(f"the header of an image cannot be read again ({type(error).__name__})") from error
+    wanted = ["StudyInstanceUID", "SOPInstanceUID", *_TYPE_2, *_TYPE_3, _METHODS]
+    header = pydicom.dcmread(image.path, stop_before_pixels=True, specific_tags=wanted, force=True)
+    if (header.get("StudyInstanceUID"), header.get("SOPInstanceUID")) != (image.study_uid, image.sop_uid):
+        raise ValueError("the file is another one by now")  # and may be another patient's
+    identity = _copied(header, (*_TYPE_2, *_TYPE_3))
+    methods = [_copied(item, _CODE) for item in header.get(_METHODS) or []]
     for keyword in _TYPE_2:
         if keyword not in identity:
             _put(identity, keyword, "")
@@ -102,7 +101,7 @@ def _identity(path: Path, study_uid: str) -> Dataset:
     if identity.get("PatientIdentityRemoved") != "YES" or not (methods or identity.get("DeidentificationMethod")):
         for keyword in ("PatientIdentityRemoved", "DeidentificationMethod", _METHODS):
             identity.pop(keyword, None)
-    identity.StudyInstanceUID = study_uid
+    identity.StudyInstanceUID = image.study_uid
     return identity
 
 

@@ -22,10 +22,12 @@ from prostate_alm.triage.dicom.codes import (
     THRESHOLD,
     TREAT_AS,
     scheme,
-)  # fmt: skip
+)
 from prostate_alm.triage.dicom.equipment import DEVICE, MANUFACTURER, made_by, numbers, uid_of
 from prostate_alm.triage.dicom.source import CHARACTER_SET, Source
 from prostate_alm.triage.words import PRELIMINARY, RESEARCH_ONLY, headline, what_to_do
+
+_OF_THE_IMAGE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 
 
 class TriageReport(sr.Comprehensive3DSR):
@@ -33,12 +35,9 @@ class TriageReport(sr.Comprehensive3DSR):
 
     def copy_patient_and_study_information(self, dataset: Dataset) -> None:
         """Take over what identifies patient and study."""
-        self.update({element.tag: element for element in dataset if element.tag not in _REFERENCE})
-
-
-_REFERENCE = Dataset()
-for _keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"):
-    setattr(_REFERENCE, _keyword, "1.2")
+        for element in dataset:
+            if element.keyword not in _OF_THE_IMAGE:
+                self.add(element)
 
 
 def structured_report(decision: Decision, source: Source) -> TriageReport:
