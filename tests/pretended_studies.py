@@ -10,7 +10,7 @@ from prostate_alm.errors import NoInputError
 from prostate_alm.operating_point import Threshold
 from prostate_alm.studies import ACQUIRED, Keys
 from prostate_alm.studies.archives import opened
-from prostate_alm.triage import inputs, judge, privacy, watch
+from prostate_alm.triage import deliveries, inputs, judge, privacy
 
 MODEL = "a" * 64
 ACQUISITION = dict.fromkeys(ACQUIRED, 3.0)
@@ -125,8 +125,8 @@ def replaced():
     """The rooms below, replaced: owner, name, what takes its place."""
     return [
         (inputs, "open_studies", fake_open),
-        (watch, "open_studies", fake_open),
-        (watch, "find_studies", fake_find),
+        (deliveries, "open_studies", fake_open),
+        (deliveries, "find_studies", fake_find),
         (judge, "read_isolated", fake_read),
         (judge, "image_features", lambda image: {"t2w_p50": image.get("feature", 0.5)}),
         (privacy, "_stated", lambda path: [json.loads(path.read_text())[name] for name in STATED]),

@@ -1,6 +1,7 @@
 """Locking a threshold: on a calibration cohort of its own, or on the out-of-bag logits of the training cohort."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from prostate_alm.training.evaluation import facts_of, member_logits, refuse_sha
 def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float, device: str = "cpu") -> Threshold:
     """The locked threshold whose false-negative rate is at most `fn_rate` with confidence 1 - `risk`.
 
+    The promise needs independent positives, so each patient counts once, by the lowest logit of their positive studies.
+
     Args:
         model: a run or a bundle.
         cohort: calibration cases, none of whose patients the model was trained on.
@@ -27,7 +30,7 @@ def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float,
         device: a torch device.
 
     Raises:
-        RefusedError: if a patient is shared with training, or there are too few positives for the promise.
+        RefusedError: if a patient is shared with training, or there are too few positive patients for the promise.
 
     Reference:
         Tong, Feng & Li 2018, Neyman-Pearson classification algorithms and NP receiver operating characteristics.
@@ -35,10 +38,12 @@ def calibrate(model: Path | str, cohort: Cohort, *, fn_rate: float, risk: float,
     require_labels(cohort)
     predictor = Predictor.load(model, device)
     refuse_shared_patients(predictor, cohort, None)
-    positives = [case for case in cohort.data() if case["label"] == 1]
-    certify([0.0] * len(positives), fn_rate=fn_rate, risk=risk)  # too few are refused before hours of inference
+    positives = [case for case in cohort.cases if case.label == 1]
+    patients = [case.patient_id for case in positives]
+    certify([0.0] * len(set(patients)), fn_rate=fn_rate, risk=risk)  # too few are refused before hours of inference
+    logits = np.array([predictor.logit(predictor.image(case)) for case in cohort.data(positives)])
     threshold = certify(
-        [predictor.logit(predictor.image(case)) for case in positives],
+        logits[lowest_of_each(patients, logits)],
         fn_rate=fn_rate,
         risk=risk,
         model_sha256=predictor.sha256,
@@ -68,14 +73,23 @@ def calibrate_out_of_bag(
     require_labels(cohort)
     predictor = Predictor.load(run, device)
     trained = trained_on(Path(run), predictor, cohort)
-    labels = np.array([case.label for case in cohort.cases])
-    needed = (labels == 1) & ~trained.all(axis=0)
+    positive = np.array([case.label == 1 for case in cohort.cases])
+    patients = [case.patient_id for case in cohort.cases]
     logits = np.zeros(trained.shape)  # of negatives, and of positives without a logit, none is needed
-    _approximate(out_of_bag(logits, trained), labels, fn_rate, risk)  # too few are refused before hours of inference
+
+    def lock() -> Threshold:
+        judged = out_of_bag(logits, trained)
+        places = np.flatnonzero(positive & judged.kept)
+        found = judged.logits[positive[judged.kept]]
+        counted = np.zeros(len(patients))
+        counted[places[lowest_of_each([patients[place] for place in places], found)]] = 1
+        return _approximate(judged, counted, fn_rate, risk)
+
+    lock()  # too few are refused before hours of inference
     data = cohort.data()
-    for place in np.flatnonzero(needed):
+    for place in np.flatnonzero(positive & ~trained.all(axis=0)):
         logits[:, place] = member_logits(predictor, predictor.image(data[place]))[1]
-    threshold = _approximate(out_of_bag(logits, trained), labels, fn_rate, risk)
+    threshold = lock()
     return replace(
         threshold,
         model_sha256=predictor.sha256,
@@ -112,6 +126,26 @@ def trained_on(run: Path, predictor: Predictor, cohort: Cohort) -> np.ndarray:
         seen = {patients[case["case_id"]] for case in parser.get_parsed_content("split")["training"]}
         rows.append([case.patient_id in seen for case in cohort.cases])
     return np.array(rows)
+
+
+def lowest_of_each(patients: Sequence[str], logits: np.ndarray) -> list[int]:
+    """Places of the lowest logit of every patient, so that each counts once: studies of one patient are alike.
+
+    Args:
+        patients: salted patient key of each study.
+        logits: one for each study.
+
+    Shapes: (B,) each; the result is as long as there are patients.
+
+    Example:
+        >>> lowest_of_each(["a", "b", "a"], np.array([1.0, 0.0, -1.0]))
+        [2, 1]
+    """
+    lowest: dict[str, int] = {}
+    for place, patient in enumerate(patients):
+        if patient not in lowest or logits[place] < logits[lowest[patient]]:
+            lowest[patient] = place
+    return list(lowest.values())
 
 
 def save_threshold(threshold: Threshold, path: Path | str) -> Path:

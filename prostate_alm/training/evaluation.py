@@ -125,11 +125,13 @@ def refuse_shared_patients(predictor: Predictor, cohort: Cohort, threshold: Thre
     """A figure is honest only on patients that neither training nor calibration has seen.
 
     Raises:
-        RefusedError: if the cohort shares a patient with either, or the model does not say on whom it was trained.
+        RefusedError: if the cohort shares a patient with either, or one of them does not say on whom it was made.
     """
     trained = predictor.trained_patients
     if trained is None:
         raise RefusedError(f"model {predictor.name} does not say on whom it was trained: train it again to measure it")
+    if threshold is not None and not threshold.patients:
+        raise RefusedError("the threshold does not say on whom it was calibrated: make it again with 'calibrate'")
     for what, patients in (("training", trained), ("calibration", frozenset(threshold.patients if threshold else ()))):
         if shared := patients & cohort.patients:
             raise RefusedError(f"{len(shared)} patients of cohort {cohort.folder} were used in {what}: take others")

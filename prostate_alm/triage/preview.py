@@ -13,7 +13,8 @@ from prostate_alm.triage.identity import content_hash, files_of, inputs_key
 from prostate_alm.triage.inputs import Found, Shelf, find_inputs
 from prostate_alm.triage.judge import Judge
 from prostate_alm.triage.keymap import read_keymap, refuse_inside
-from prostate_alm.triage.session import CHANGED, Options, check_no_new_folder, check_resume
+from prostate_alm.triage.resuming import check_no_new_folder, check_resume
+from prostate_alm.triage.session import CHANGED, Options
 from prostate_alm.triage.worklist import stored_result
 
 

@@ -3,22 +3,22 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from prostate_alm.errors import RefusedError, UsageError
+from prostate_alm.errors import UsageError
 from prostate_alm.files import discard_parts, json_text, lock_folder, output_folder, sha256, write_text
-from prostate_alm.triage.audit import AUDIT, AuditLog, audit_log
+from prostate_alm.triage.audit import AuditLog, audit_log
 from prostate_alm.triage.decision import Decision
 from prostate_alm.triage.extras import Case, Extras, remove_extras
 from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
 from prostate_alm.triage.inputs import Found, Shelf
 from prostate_alm.triage.judge import Findings, Judge
 from prostate_alm.triage.keymap import check_keymap, write_keymap
+from prostate_alm.triage.resuming import check_no_new_folder, check_resume, run_settings
 from prostate_alm.triage.scratch import scratch_folder
 from prostate_alm.triage.worklist import (
     Run,
@@ -247,46 +247,3 @@ def _look_back(log: AuditLog, out: Path) -> None:
     for key in stored_keys(out):
         if not log.ledger.files(key):
             log.record("changed", study_key=key, logged_in_line=None)
-
-
-def run_settings(judge: Judge) -> dict[str, Any]:
-    """What a run's decisions follow from beside the files, as the log states it; `settings_key` covers all of it."""
-    predictor, threshold = judge.predictor, judge.threshold
-    return {
-        "model": {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256},
-        "threshold": {"value": threshold.value, "promise": threshold.promise},
-        "rules": judge.stated_rules,
-        "harmonise": judge.harmonise,
-        "settings_key": judge.settings_key,
-    }
-
-
-def check_no_new_folder(out: Path) -> None:
-    """Refuse to resume where nothing ran, before a folder is made.
-
-    Raises:
-        UsageError: if there is no audit log.
-    """
-    if not (out / AUDIT).is_file():
-        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
-
-
-def check_resume(run: Mapping[str, Any] | None, judge: Judge, out: Path) -> None:
-    """Refuse to go on with a run that was made with something else.
-
-    Raises:
-        UsageError: if no run was begun.
-        RefusedError: names what differs.
-    """
-    if run is None:
-        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
-    mine = run_settings(judge)
-    if run["settings_key"] == mine["settings_key"]:
-        return
-    names = ("model", "threshold", "rules", "harmonise")
-    different = [name for name in names if run[name] != mine[name]]
-    what = ", ".join(different) or "version, training ranges, full threshold or salt"
-    raise RefusedError(
-        f"--resume: the run in {out} was made with another {what}; go on with the same, "
-        "or leave --resume out to compute anew"
-    )

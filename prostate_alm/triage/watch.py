@@ -3,20 +3,16 @@
 The folder is looked through again and again: network shares tell nobody of their changes.
 """
 
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from prostate_alm.errors import UsageError, UserError
-from prostate_alm.studies import find_studies, open_studies
-from prostate_alm.studies.archives import is_archive
 from prostate_alm.triage.batch import Progress, run_of
 from prostate_alm.triage.decision import Decision
+from prostate_alm.triage.deliveries import Print, look_at, opened
 from prostate_alm.triage.identity import content_hash, files_of, place_key
 from prostate_alm.triage.inputs import DIFFERENT, Found, Shelf, search
 from prostate_alm.triage.judge import Judge
@@ -24,12 +20,7 @@ from prostate_alm.triage.privacy import describe, path_words
 from prostate_alm.triage.session import INTERRUPTED, Options, Session, open_session
 from prostate_alm.triage.worklist import Run
 
-if TYPE_CHECKING:
-    from prostate_alm.studies import Rules, StudyFiles
-
 ARRIVING = "files of this study are still arriving; it is decided when they are complete"
-Print = tuple[tuple[str, int, int], ...]
-"""Name, size and time of change (ns) of every file of a child."""
 
 
 class Clock(Protocol):
@@ -166,7 +157,8 @@ class Watch:
 
     def look(self) -> list[Child]:
         """Look through the folder once; the deliveries that have settled, those that wait longest first."""
-        now, present = self._clock.now(), self._prints()
+        now, before = self._clock.now(), {path: child.seen for path, child in self._children.items()}
+        present = look_at(self._folder, before)
         changed = False
         for path in [path for path in self._children if path not in present]:
             changed |= self._forget(path)
@@ -182,7 +174,7 @@ class Watch:
 
     def decide(self, child: Child) -> None:
         """Decide the studies of one delivery; what goes wrong with it stays with it."""
-        with Shelf(self._session.judge.rules, self._open) as shelf:
+        with Shelf(self._session.judge.rules, partial(opened, self._folder)) as shelf:
             found, _ = search([child.path], self._session.judge.keys, shelf)
             if not child.path.exists():  # the share is away, or the delivery is: the next look tells
                 child.since = self._clock.now()
@@ -246,57 +238,6 @@ class Watch:
             if any(child.contents.get(key, content) != content for key, content in gone.contents.items()):
                 child.decided = None
         return gone.known is not None
-
-    def _prints(self) -> dict[Path, Print]:
-        """The files of every delivery; what cannot be looked at is not there yet, or not any more."""
-        try:
-            names = sorted(path for path in self._folder.iterdir() if not path.name.startswith("."))
-            own = [path for path in names if path.is_dir() or is_archive(path)]
-        except OSError:  # the share is away for a moment: nothing has changed
-            return {path: child.seen for path, child in self._children.items()}
-        prints = {path: self._print(path) for path in own}
-        prints[self._folder] = _print_of(path for path in names if path not in prints)
-        return {path: seen for path, seen in prints.items() if seen}
-
-    def _print(self, path: Path) -> Print:
-        if path == self._folder:
-            return _print_of(_loose(path))
-        if not path.is_dir():
-            return _print_of([path])
-        barred: list[OSError] = []  # what may not be looked into is something all the same
-        files = (Path(place, name) for place, _, names in os.walk(path, onerror=barred.append) for name in names)
-        return (*_print_of(files), *((str(error.filename), -1, error.errno or 0) for error in barred))
-
-    @contextmanager
-    def _open(self, path: Path, rules: "Rules") -> "Iterator[list[StudyFiles]]":
-        """As `open_studies`; of the watched folder itself only the files that are no delivery of their own."""
-        if path != self._folder:
-            with open_studies(path, rules) as found:
-                yield found
-            return
-        with tempfile.TemporaryDirectory(prefix="prostate-alm-") as place:
-            for file in _loose(path):
-                Path(place, file.name).symlink_to(file.resolve())
-            yield find_studies(Path(place), rules, origin=path)
-
-
-def _loose(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and not path.is_dir() and not is_archive(path)
-    ]
-
-
-def _print_of(paths: Iterator[Path] | list[Path]) -> Print:
-    prints = []
-    for path in paths:
-        try:
-            status = path.lstat()
-        except OSError:  # it went while the folder was looked through
-            continue
-        prints.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(sorted(prints))
 
 
 def _content(item: Found) -> str | None:

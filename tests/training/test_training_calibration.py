@@ -13,7 +13,7 @@ from prostate_alm.bundle import Predictor, write_hashes
 from prostate_alm.cohort import Cohort, load_split
 from prostate_alm.errors import RefusedError, UsageError
 from prostate_alm.operating_point import MARGIN
-from prostate_alm.training import calibrate, calibrate_out_of_bag, save_threshold
+from prostate_alm.training import calibrate, calibrate_out_of_bag, refuse_shared_patients, save_threshold
 from prostate_alm.training.calibration import trained_on
 
 
@@ -118,3 +118,39 @@ def test_out_of_bag_logits_need_the_run_and_its_own_cohort(tiny_run: tiny.Run, o
         calibrate_out_of_bag(tiny_run.folder / "bundle", tiny_run.cohort, fn_rate=0.5, risk=0.5)
     with pytest.raises(UsageError, match=r"is not the one that .* was trained on"):
         calibrate_out_of_bag(tiny_run.folder, others, fn_rate=0.5, risk=0.5)
+
+
+def test_a_patient_counts_once_by_the_lowest_logit(tiny_run: tiny.Run, others: Cohort) -> None:
+    predictor = Predictor.load(tiny_run.folder)
+    logits = {case["case_id"]: predictor.logit(predictor.image(case)) for case in others.data() if case["label"] == 1}
+    first, second, third = sorted(logits, key=logits.__getitem__)
+    cases = tuple(
+        replace(case, patient_id="twice") if case.case_id in (second, third) else case for case in others.cases
+    )
+    made = calibrate(tiny_run.folder, Cohort(others.folder, cases), fn_rate=0.7, risk=0.7)
+    assert (made.n1, made.rank) == (2, 2)
+    assert made.value == pytest.approx(logits[second] - MARGIN)
+    assert logits[second] > logits[first]
+    with pytest.raises(RefusedError, match="with 2 positives, 3 needed"):
+        calibrate(tiny_run.folder, Cohort(others.folder, cases), fn_rate=0.5, risk=0.2)
+
+
+def test_a_patient_counts_once_out_of_bag_too(tiny_run: tiny.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = out_of_bag_by_hand(tiny_run)
+    cases = tuple(
+        replace(case, patient_id="twice") if case.case_id in expected else case for case in tiny_run.cohort.cases
+    )
+    trained = trained_on(tiny_run.folder, Predictor.load(tiny_run.folder), tiny_run.cohort)
+    monkeypatch.setattr("prostate_alm.training.calibration.trained_on", lambda *_: trained)
+    made = calibrate_out_of_bag(tiny_run.folder, Cohort(tiny_run.cohort.folder, cases), fn_rate=0.5, risk=0.5)
+    assert len(expected) > 1
+    assert made.n1 == 1
+    assert made.value == pytest.approx(min(expected.values()) - MARGIN, abs=1e-5)
+
+
+def test_a_threshold_that_does_not_say_on_whom_it_was_made_is_refused(tiny_run: tiny.Run, others: Cohort) -> None:
+    predictor = Predictor.load(tiny_run.folder)
+    refuse_shared_patients(predictor, others, None)
+    threshold = calibrate(tiny_run.folder, others, fn_rate=0.5, risk=0.2)
+    with pytest.raises(RefusedError, match="does not say on whom it was calibrated"):
+        refuse_shared_patients(predictor, others, replace(threshold, patients=()))

@@ -10,7 +10,7 @@ import pretended_studies
 import pytest
 
 from prostate_alm.errors import OutputError, UsageError
-from prostate_alm.triage import Options, session, verify_log, watch, watch_folder
+from prostate_alm.triage import Options, deliveries, session, verify_log, watch_folder
 from prostate_alm.triage.watch import ARRIVING
 
 SETTLE = 60.0
@@ -278,7 +278,7 @@ def test_the_log_tells_every_state_of_the_worklist(place, ruling):
 def test_what_may_not_be_looked_into_is_an_undecided_row(place, ruling, monkeypatch):
     """Root may look into everything: the walk is made to fail."""
     write(place, "barred")
-    walk = watch.os.walk
+    walk = deliveries.os.walk
 
     def failing(top, onerror=None, **options):
         if top.name == "barred":
@@ -286,8 +286,8 @@ def test_what_may_not_be_looked_into_is_an_undecided_row(place, ruling, monkeypa
             return iter(())
         return walk(top, onerror=onerror, **options)
 
-    monkeypatch.setattr(watch.os, "walk", failing)
-    monkeypatch.setattr(watch, "open_studies", failing_to_open)
+    monkeypatch.setattr(deliveries.os, "walk", failing)
+    monkeypatch.setattr(deliveries, "open_studies", failing_to_open)
     clock = Script()
     clock.happenings = [clock.until(2 * SETTLE)]
     (decision,) = watched(place, ruling, clock)

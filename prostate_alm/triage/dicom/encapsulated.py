@@ -44,7 +44,7 @@ class EncapsulatedReport(highdicom.SOPClass):
         self.ConceptNameCodeSequence = [report_title()]
         self.MIMETypeOfEncapsulatedDocument = "application/pdf"
         self.EncapsulatedDocumentLength = len(pdf)
-        self.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
+        self.EncapsulatedDocument = pdf
         used = {image.sop_uid: image.sop_class for found in source.used.values() for image in found}
         if used:
             self.SourceInstanceSequence = [_reference(sop_class, uid) for uid, sop_class in used.items()]

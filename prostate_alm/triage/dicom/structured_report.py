@@ -158,7 +158,7 @@ def _source_images(source: Source) -> Iterator[sr.SourceImageForMeasurementGroup
     frames: dict[str, list[int]] = {}
     used = [image for found in source.used.values() for image in found]
     for image in used:
-        if image.corner is None and (image.frames > 1 or image.frame):
+        if image.frames > 1 or image.frame:
             frames.setdefault(image.sop_uid, []).append(image.frame + 1)
     for image in _files(used):
         numbers = sorted(set(frames[image.sop_uid])) if image.sop_uid in frames else None
