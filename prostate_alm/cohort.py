@@ -1,9 +1,8 @@
-"""A cohort on disk: the manifest of prepared cases, labels, patient-level splits and class ratio.
+"""A cohort on disk: the manifest of prepared cases, patient-level splits and class ratio.
 
 A cohort folder holds `manifest.json` and the volumes that it names by relative path.
 """
 
-import csv
 import hashlib
 import json
 import math
@@ -34,6 +33,7 @@ class Case:
         scanner: `vendor`, `model`, `field_strength_t` as the study states them.
         harmonised: True if the b-values were computed by the mono-exponential fit.
         acquisition: geometry, timing and acquired b-values; empty if an earlier version prepared the case.
+        groups: what the labels table says of it beside the label: `site`, `age band`.
     """
 
     case_id: str
@@ -43,6 +43,7 @@ class Case:
     scanner: dict[str, Any] = field(default_factory=dict)
     harmonised: bool = False
     acquisition: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,62 +122,6 @@ class Split:
 
     training: tuple[Case, ...]
     validation: tuple[Case, ...]
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """One row of the labels table; messages name its line, since `study` may identify a person."""
-
-    line: int
-    study: str = field(repr=False)
-    label: int
-
-
-def read_labels(path: Path | str) -> dict[str, int]:
-    """Read `labels.csv` as study -> label; see `read_label_rows`."""
-    return {row.study: row.label for row in read_label_rows(path)}
-
-
-def read_label_rows(path: Path | str) -> list[LabelRow]:
-    """Read `labels.csv`, with the columns `study` and `label`.
-
-    `study` is a StudyInstanceUID, an accession number or the study's folder; `label` is 1 (DCE needed) or 0.
-
-    Raises:
-        NoInputError: if the file is missing or not a table.
-        UsageError: if a column is missing, a study stands twice, or a label is not 0 or 1.
-    """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            header = list(table.fieldnames or ())
-            lines = [(table.line_num, row) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NoInputError(
-            f"labels file {path} cannot be read ({error}); give a CSV with the columns study,label"
-        ) from error
-    if header and not {"study", "label"} <= set(header):
-        wrong = "separate them by a comma, not by ';'" if any(";" in name for name in header) else "give both"
-        raise UsageError(f"{path.name} line 1: needs the columns study and label; {wrong}")
-    rows: dict[str, LabelRow] = {}
-    for line, content in lines:
-        row = _label_row(f"{path.name} line {line}", line, content)
-        if row.study in rows:
-            raise UsageError(f"{path.name} line {line}: this study stands twice; keep one line per study")
-        rows[row.study] = row
-    if not rows:
-        raise UsageError(f"{path.name} has no rows; give one line per study: study,label")
-    return list(rows.values())
-
-
-def _label_row(where: str, line: int, content: dict[str, Any]) -> LabelRow:
-    study, label = (content["study"] or "").strip(), (content["label"] or "").strip()
-    if not study:
-        raise UsageError(f"{where}: needs the columns study and label, both filled in")
-    if label not in {"0", "1"}:
-        raise UsageError(f"{where}: this label is not allowed; use 1 (DCE needed) or 0")
-    return LabelRow(line, study, int(label))
 
 
 def split_cases(cases: Sequence[Case], *, member: int, seed: int, validation_fraction: float = 0.2) -> Split:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.cohort import MANIFEST, Case, Cohort, LabelRow, read_label_rows
+from prostate_alm.cohort import MANIFEST, Case, Cohort
 from prostate_alm.errors import NoInputError, UsageError, UserError
 from prostate_alm.files import lock_folder, output_folder, write_csv
+from prostate_alm.labels import LabelRow, read_label_rows
 from prostate_alm.studies import (
     DIED,
     FILES,
@@ -62,7 +63,7 @@ def prepare(
 
     Args:
         studies_root: folder of any nesting, or a zip archive, of DICOM or volume files.
-        labels_csv: table with the columns study and label, or None for a cohort without labels.
+        labels_csv: table with the columns study and label (and site, age), or None for a cohort without labels.
         out: the cohort folder: `volumes/<study key>/`, `manifest.json`, `qc.csv`.
         keys: the site's keys.
         harmonise: compute b 100, 600 and 1000 from other b-values.
@@ -99,7 +100,7 @@ def prepare(
         return _save(out, records, by_uid or {})
 
 
-def match_labels(labels: Sequence[LabelRow], studies: Sequence[StudyFiles], root: Path) -> dict[str, int]:
+def match_labels(labels: Sequence[LabelRow], studies: Sequence[StudyFiles], root: Path) -> dict[str, LabelRow]:
     """Find the study that each row of the labels table means.
 
     Messages name the lines, not their content: an accession number or a folder may identify a person.
@@ -110,7 +111,7 @@ def match_labels(labels: Sequence[LabelRow], studies: Sequence[StudyFiles], root
         root: what the folders are relative to.
 
     Returns:
-        StudyInstanceUID -> label.
+        StudyInstanceUID -> its row.
 
     Raises:
         UsageError: if a row fits no study or several, or two rows mean one study.
@@ -133,7 +134,7 @@ def match_labels(labels: Sequence[LabelRow], studies: Sequence[StudyFiles], root
             raise UsageError(
                 f"labels line {row.line} means the same study as line {first.line}; keep one line per study"
             )
-    return {uid: row.label for uid, row in matched.items()}
+    return matched
 
 
 def _names(study: StudyFiles, root: Path) -> Iterator[str]:
@@ -232,8 +233,10 @@ def unread(keys: Keys, study: StudyFiles, reason: str) -> dict[str, Any]:
     return {"study_key": key, "ready": False, "problems": [reason], "quality": quality}
 
 
-def _save(out: Path, records: Mapping[str, dict[str, Any]], labels: Mapping[str, int]) -> Prepared:
-    rows = [record["quality"] | {"label": labels.get(uid, "")} for uid, record in records.items()]
+def _save(out: Path, records: Mapping[str, dict[str, Any]], labels: Mapping[str, LabelRow]) -> Prepared:
+    rows = [
+        record["quality"] | {"label": labels[uid].label if uid in labels else ""} for uid, record in records.items()
+    ]
     write_csv(out / QC_TABLE, QUALITY_COLUMNS, sorted(rows, key=lambda row: row["study_key"]))
     broken = [(record["study_key"], tuple(record["problems"])) for record in records.values() if not record["ready"]]
     cases = tuple(_case(record, labels.get(uid)) for uid, record in records.items() if record["ready"])
@@ -248,14 +251,15 @@ def _save(out: Path, records: Mapping[str, dict[str, Any]], labels: Mapping[str,
     return Prepared(cohort, sorted(broken))
 
 
-def _case(record: Mapping[str, Any], label: int | None) -> Case:
+def _case(record: Mapping[str, Any], row: LabelRow | None) -> Case:
     folder = f"{VOLUMES}/{record['study_key']}"
     return Case(
         case_id=record["study_key"],
         patient_id=record["patient_key"],
-        label=label,
+        label=None if row is None else row.label,
         images={name.removesuffix(".nii.gz"): f"{folder}/{name}" for name in record["images"]},
         scanner=record["scanner"],
         harmonised=record["harmonised"],
         acquisition=record["acquisition"],
+        groups={} if row is None else row.groups,
     )

@@ -1,4 +1,4 @@
-"""Manifest, labels, splits by patient and the class ratio."""
+"""Manifest, splits by patient and the class ratio."""
 
 import json
 import math
@@ -15,12 +15,9 @@ from hypothesis import strategies as st
 from prostate_alm.cohort import (
     Case,
     Cohort,
-    LabelRow,
     load_data,
     load_split,
     parse_class_ratio,
-    read_label_rows,
-    read_labels,
     split_cases,
     thin_positives,
 )
@@ -97,69 +94,6 @@ def test_a_manifest_that_cannot_be_used_is_one_clear_error(tmp_path: Path, conte
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(NoInputError, match=r"cannot be read .*run 'prostate-alm prepare' again"):
         Cohort.load(tmp_path)
-
-
-# labels
-
-
-def labels_file(folder: Path, content: bytes) -> Path:
-    path = folder / "labels.csv"
-    path.write_bytes(content)
-    return path
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"study,label\na,1\nb,0\n",
-        b"\xef\xbb\xbfstudy,label\r\na,1\r\nb,0\r\n",  # as spreadsheets save it
-        b"label,comment,study\n1,x, a \n 0 ,,b\n",
-        b'study,label\n"a",1\n\nb,0,too many\n',
-    ],
-)
-def test_labels_are_read(tmp_path: Path, content: bytes) -> None:
-    assert read_labels(labels_file(tmp_path, content)) == {"a": 1, "b": 0}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"study\na\n", "line 1: needs the columns study and label"),
-        (b"name,label\na,1\n", "line 1: needs the columns study and label"),
-        (b"study;label\na;1\n", "line 1: needs the columns study and label; separate them by a comma, not by ';'"),
-        (b"study,label\n,1\n", "line 2: needs the columns"),
-        (b"study,label\na,1\nb,2\n", "line 3: this label is not allowed; use 1"),
-        (b"study,label\na,1\n\n\nb,2\n", "line 5: this label is not allowed"),
-        (b"study,label\na,\n", "line 2: this label is not allowed"),
-        (b"study,label\na\n", "line 2: this label is not allowed"),
-        (b"study,label\na,1.0\n", "line 2: this label is not allowed"),
-        (b"study,label\na,1\nb,0\na,1\n", "line 4: this study stands twice"),
-        (b"study,label\n", "no rows"),
-        (b"", "no rows"),
-    ],
-)
-def test_bad_labels_are_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        read_labels(labels_file(tmp_path, content))
-
-
-@pytest.mark.parametrize("content", ["label,study\nDOE^JOHN,ACC1\n", "study,label\nDOE,1\nDOE,0\n", "DOE;JOHN\n1;2\n"])
-def test_a_message_on_labels_names_nobody(tmp_path: Path, content: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_labels(labels_file(tmp_path, content.encode()))
-    assert not any(word in str(caught.value) for word in ("DOE", "JOHN", "ACC1"))
-
-
-def test_rows_know_their_lines(tmp_path: Path) -> None:
-    path = labels_file(tmp_path, b"study,label\na,1\n\nb,0\n")
-    assert read_label_rows(path) == [LabelRow(2, "a", 1), LabelRow(4, "b", 0)]
-
-
-@pytest.mark.parametrize("content", [None, b"study,label\n\xff\xfe,1\n"])
-def test_labels_that_cannot_be_read_are_no_input(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "absent.csv" if content is None else labels_file(tmp_path, content)
-    with pytest.raises(NoInputError, match="cannot be read"):
-        read_labels(path)
 
 
 # splits

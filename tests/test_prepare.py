@@ -12,9 +12,10 @@ import dicom_factory
 import pytest
 
 from prostate_alm import prepare as module
-from prostate_alm.cohort import Cohort, LabelRow
+from prostate_alm.cohort import Cohort
 from prostate_alm.errors import NoInputError, OutputError, UsageError
 from prostate_alm.files import lock_folder, output_folder
+from prostate_alm.labels import LabelRow
 from prostate_alm.prepare import match_labels, prepare
 from prostate_alm.studies import Keys, StudyTask, Volume, find_studies, store
 
@@ -69,6 +70,14 @@ def test_a_cohort_of_three(root):
     assert (row["ready"], row["t2w_shape"], row["b_values_found"]) == ("1", "24x24x6", "100 600 1000")
     assert float(row["dwi_b100_snr"]) > 0
     assert not list((cohort.folder / "volumes").glob(".*"))
+
+
+def test_site_and_age_of_the_labels_go_with_the_case(root):
+    labels = root.parent / "labels.csv"
+    labels.write_text("study,label,site,age\none,1,North,64\ntwo,0,,\nthree,0,South,\n")
+    cohort = prepare(root, labels, root.parent / "cohort", keys=KEYS, processes=1).cohort
+    found = {(case.label, *case.groups.values()) for case in Cohort.load(cohort.folder).cases}
+    assert found == {(1, "North", "60 to 69"), (0,), (0, "South")}
 
 
 def test_labels_are_optional(root):
@@ -155,7 +164,8 @@ def test_labels_name_a_study_in_four_ways(root):
     by_folder = {study.folder.relative_to(root).parts[0]: study for study in studies}
     one, two = by_folder["one"], by_folder["two"]
     for name, meant in [(one.uid, one), (one.accession, one), ("one", one), ("two", two), ("two/deep", two)]:
-        assert match_labels([LabelRow(2, name, 1)], studies, root) == {meant.uid: 1}
+        row = LabelRow(2, name, 1)
+        assert match_labels([row], studies, root) == {meant.uid: row}
 
 
 def test_a_label_that_fits_two_studies_is_refused(root):
@@ -172,7 +182,8 @@ def test_two_rows_for_one_study_are_refused(root):
 
 def test_a_root_that_is_the_study_answers_to_its_name(root):
     (study,) = find_studies(root / "one")
-    assert match_labels([LabelRow(2, "one", 0)], [study], root / "one") == {study.uid: 0}
+    row = LabelRow(2, "one", 0)
+    assert match_labels([row], [study], root / "one") == {study.uid: row}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ Studies = Annotated[Path, typer.Argument(metavar="STUDIES", help="Folder or zip 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per study instead of tables.")]
 Labels = Annotated[
     Path | None,
-    typer.Option("--labels", help="Table study,label: study is a StudyInstanceUID, accession number or folder."),
+    typer.Option("--labels", help="Table study,label[,site,age]: study is a StudyInstanceUID, accession or folder."),
 ]
 Cohort = Annotated[Path, typer.Option("--out", metavar="COHORT", help="Folder for volumes, manifest and QC table.")]
 Dialect = Annotated[

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from prostate_alm.cohort import read_labels
 from prostate_alm.errors import OutputError, UsageError
+from prostate_alm.labels import read_labels
 from prostate_alm.phantom import write_cohort
 from prostate_alm.phantom.cohort import plan_cohort
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import volume_factory
 
-from prostate_alm.cohort import LabelRow
 from prostate_alm.errors import NoInputError
+from prostate_alm.labels import LabelRow
 from prostate_alm.prepare import match_labels
 from prostate_alm.studies import Keys, find_studies, read_study
 from prostate_alm.studies.geometry import build_stack
@@ -295,7 +295,8 @@ def test_names_hold_no_absolute_path_and_never_change(tmp_path):
 def test_labels_name_a_study_by_folder_and_prefix(tmp_path, label):
     for case in ("p_1", "p_2"):
         make(tmp_path / "all" / f"{case}_t2w.mha")
-    assert match_labels([LabelRow(2, label, 1)], find_studies(tmp_path), tmp_path) == {f"files:{tmp_path}/all/p_1": 1}
+    row = LabelRow(2, label, 1)
+    assert match_labels([row], find_studies(tmp_path), tmp_path) == {f"files:{tmp_path}/all/p_1": row}
 
 
 def test_no_volume_that_can_be_read_is_no_input(tmp_path):
