@@ -128,7 +128,7 @@ def _case_facts(cohort: "Cohort") -> "dict[str, CaseFacts]":
             "Vendor": case.scanner.get("vendor"),
             "Field strength": None if field is None else f"{field:g} T",
             "b-values": "harmonised" if case.harmonised else "as acquired",
-        }
+        } | {f"{name[:1].upper()}{name[1:]}": value for name, value in case.groups.items()}
 
     return {
         case.case_id: CaseFacts(stated(case), {name: cohort.folder / path for name, path in case.images.items()})

@@ -79,6 +79,8 @@ class Shelf:
         """The files of a study, which can be read until the next call; None if they have changed since it was found."""
         if item.source is None or item.study is None:
             return item.study
+        if any(study is item.study for study in self._studies):  # not closed since it was found
+            return item.study
         try:
             found = [study for study in self.studies(item.source) if study.uid == item.study.uid]
         except OutputError:
