@@ -51,6 +51,26 @@ def check_numbers(choices: Sequence[Choice], files: Sequence[Header]) -> list[st
     return problems
 
 
+def check_stated(choices: Sequence[Choice], files: Sequence[Header]) -> list[str]:
+    """A series that is used must hold as many images as its headers promise (ImagesInAcquisition, PS3.3 C.7.6.1).
+
+    Few vendors state it; of the others a loss at the end is told by the coverage of the training cohort alone.
+
+    Args:
+        choices: what is used.
+        files: all images of the study.
+    """
+    problems: list[str] = []
+    for series in dict.fromkeys(choice.images[0].series_uid for choice in choices):
+        images = [image for image in files if image.series_uid == series]
+        stated = max((image.stated_images or 0 for image in images), default=0)
+        if stated > len(images):
+            problems.append(
+                f"{images[0].name}: {len(images)} of {stated} images that (0020,1002) states; has all of it arrived?"
+            )
+    return problems
+
+
 def _numbers(series: str, files: Sequence[Header]) -> set[int]:
     return {
         image.instance_number for image in files if image.series_uid == series and image.instance_number is not None

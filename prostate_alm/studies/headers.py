@@ -83,6 +83,7 @@ class Header:
     padding: tuple[int, int] | None = None
     lossy: bool = False
     private_kept: bool = True
+    stated_images: int | None = None
     named: str = ""
 
     @property

@@ -141,6 +141,7 @@ class _Reader:
         chosen |= {f"dwi_b{b}": choice for b, choice in selection.dwi.items()}
         problems += subject.check_body_part(list(chosen.values()))
         problems += completeness.check_numbers(list(chosen.values()), study.files)
+        problems += completeness.check_stated(list(chosen.values()), study.files)
         for name, choice in chosen.items():
             self._read_volume(name, choice, selection, problems)
         problems += self._check_each(chosen)

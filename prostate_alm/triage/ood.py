@@ -10,6 +10,8 @@ FIELD_STRENGTH_TOLERANCE_T = 0.15  # scanners sold as 3 T state 2.89 to 3.0
 TOLERANCES = {"spacing": 0.10, "extent": 0.20, "slices": 0.20, "echo_time": 0.15, "repetition_time": 0.25}
 """Share by which a figure may pass the ends of what the training cohort held: a repetition time hangs on the number of
 slices, a coverage on the patient, but a pixel is planned."""
+NEVER_LESS = ("slices", "extent_z")
+"""Figures that may not fall below the training cohort's: a study that lost its last slices looks like a shorter one."""
 RECORDED = ("vendors", "models", "field_strengths_t", "features", "acquisition", "protocols")
 """What a model must record of its training cohort."""
 
@@ -88,10 +90,11 @@ def _acquired_otherwise(acquisition: Mapping[str, Any], ranges: Mapping[str, Any
             continue
         low, high = (float(end) for end in ranges[name])
         tolerance = next(share for kind, share in TOLERANCES.items() if kind in name)
-        if not low * (1 - tolerance) <= float(value) <= high * (1 + tolerance):  # also true for NaN
+        below = 0.0 if any(kind in name for kind in NEVER_LESS) else tolerance
+        if not low * (1 - below) <= float(value) <= high * (1 + tolerance):  # also true for NaN
             reasons.append(
                 f"{name} = {float(value):.4g} is outside the training range [{low:.4g}, {high:.4g}] "
-                f"with its tolerance of {tolerance:.0%}"
+                f"with its tolerance of {tolerance:.0%}{'' if below else ' upwards'}"
             )
     return reasons
 

@@ -1,6 +1,7 @@
 """A study of which slices are missing, or still on their way, is not decided."""
 
 from dataclasses import replace
+from itertools import chain
 
 import dicom_factory
 import numpy as np
@@ -129,6 +130,30 @@ def test_a_hole_in_the_instance_numbers_is_a_problem(phantom, numbers, missing):
     assert problems == (
         [f"{image.name}: InstanceNumber {missing} missing; has the whole series arrived?"] if missing else []
     )
+
+
+@pytest.mark.parametrize(("stated", "told"), [(None, False), (3, False), (2, False), (4, True)])
+def test_a_series_with_fewer_images_than_it_states_is_a_problem(phantom, stated, told):
+    files = [replace(phantom.files[0], stated_images=stated) for _ in range(3)]
+    other = replace(phantom.files[0], series_uid="1.2.3", stated_images=99)
+    choice = Choice(None, type("Stack", (), {"slices": ((files[0],),)})())
+    problems = completeness.check_stated([choice], [*files, other])
+    said = f"{other.name}: 3 of 4 images that (0020,1002) states; has all of it arrived?"
+    assert problems == ([said] if told else [])
+
+
+def test_images_that_a_header_promises_and_that_did_not_arrive_are_a_problem(tmp_path):
+    series = dicom_factory.study()
+    for dataset in chain(*series.values()):
+        dataset.ImagesInAcquisition = 6
+    folder = dicom_factory.save(series, tmp_path)
+    complete = read_study(find_studies(folder)[0], keys=KEYS)
+    assert not any("(0020,1002)" in problem for problem in complete.problems)
+    for dataset in chain(*series.values()):
+        dataset.ImagesInAcquisition = 600
+    reading = read_study(find_studies(dicom_factory.save(series, tmp_path))[0], keys=KEYS)
+    assert not reading.ready
+    assert any("of 600 images that (0020,1002) states" in problem for problem in reading.problems)
 
 
 def test_the_reasons_for_damage_are_counted_and_named(tmp_path):

@@ -164,6 +164,16 @@ def test_a_study_that_is_still_arriving_is_undecided(copied, images, sparing, tm
     assert_only_it_is_undecided(copied, sparing, tmp_path)
 
 
+@pytest.mark.parametrize("lost", [1, 2, 4])
+@pytest.mark.parametrize("end", ["top", "bottom"])
+def test_a_study_that_lost_the_same_end_of_all_series_is_undecided(copied, images, sparing, tmp_path, lost, end):
+    for kind in ("t2", 100, 600, 1000):
+        files = images(kind)
+        for path in files[-lost:] if end == "top" else files[:lost]:
+            path.unlink()
+    assert_only_it_is_undecided(copied, sparing, tmp_path)
+
+
 @pytest.mark.parametrize("kinds", [("t2",), (100,), (600,), (1000,), (600, 1000), (100, 600, 1000)])
 def test_a_removed_series_leaves_the_study_undecided(copied, images, sparing, tmp_path, kinds):
     for path in [path for kind in kinds for path in images(kind)]:

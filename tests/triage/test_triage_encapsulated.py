@@ -1,9 +1,13 @@
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+
 import pydicom
 import pytest
 from decided import make_decision, small_study
 from dicom_tools import needs, remarks, unwrapped
 
-from prostate_alm.triage.dicom import encapsulated_report, read_source
+from prostate_alm.triage.dicom import encapsulated_report, read_source, structured_report
 
 PDF = b"%PDF-1.7 of some bytes\n%%EOF\n"
 
@@ -68,3 +72,17 @@ def test_the_same_pdf_has_the_same_uids_and_another_has_others(written):
 @pytest.mark.parametrize("used", [True, False])
 def test_the_page_is_valid(written, used):
     assert remarks(written(used=used)) == []
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "AccessionNumber"])
+def test_outputs_for_another_patient_are_other_instances(small, keyword):
+    """A study whose identity was corrected and sent again must not be a duplicate in the archive."""
+    source = read_source(small.study, small.reading.images)
+    other = replace(source, identity=deepcopy(source.identity))
+    setattr(other.identity, keyword, "CORRECTED")
+    fewer = replace(source, images=source.images[1:])
+    for make in (partial(encapsulated_report, PDF), structured_report):
+        first, *others = (make(make_decision(), each) for each in (source, other, fewer))
+        uids = [uid for made in (first, *others) for uid in (made.SeriesInstanceUID, made.SOPInstanceUID)]
+        assert len(set(uids)) == 6
+        assert make(make_decision(), source).SOPInstanceUID == first.SOPInstanceUID

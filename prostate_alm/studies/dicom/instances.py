@@ -31,6 +31,7 @@ _KEYWORDS = (
     "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "PhotometricInterpretation",
     "RescaleSlope", "RescaleIntercept", "BitsAllocated", "SamplesPerPixel", "ComplexImageComponent",
     "SpacingBetweenSlices", "SliceThickness", "PixelPaddingValue", "PixelPaddingRangeLimit", "LossyImageCompression",
+    "ImagesInAcquisition",
 )  # fmt: skip
 _KEYWORD = {tag_for_keyword(keyword) or 0: keyword for keyword in _KEYWORDS}
 PHILIPS_SCALE, PHILIPS_EPI = 0x2005100E, 0x20011013
@@ -212,6 +213,7 @@ def _header(path: Path, dataset: Dataset, values: dict[str, Any]) -> Header:
         padding=_padding(values),
         lossy=text(values, "LossyImageCompression") == "01",
         private_kept=private_kept,
+        stated_images=whole(values, "ImagesInAcquisition"),
     )
 
 

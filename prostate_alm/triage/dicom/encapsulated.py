@@ -33,7 +33,7 @@ class EncapsulatedReport(highdicom.SOPClass):
             transfer_syntax_uid=ExplicitVRLittleEndian,
             series_description="DCE triage, research use only",
             specific_character_set=CHARACTER_SET,
-            **numbers("pdf", study.StudyInstanceUID, hashlib.sha256(pdf).hexdigest()),
+            **numbers("pdf", study.StudyInstanceUID, [hashlib.sha256(pdf).hexdigest(), source.facts()]),
             **made_by(decision),
         )
         self.update(study)
@@ -51,7 +51,7 @@ class EncapsulatedReport(highdicom.SOPClass):
 
 
 def encapsulated_report(pdf: bytes, decision: Decision, source: Source) -> EncapsulatedReport:
-    """The PDF wrapped; its UIDs follow from its bytes: the same PDF gets the same UIDs."""
+    """The PDF wrapped; its UIDs follow from its bytes, the patient, the study and the study's images."""
     with quiet():
         return EncapsulatedReport(pdf, decision, source)
 

@@ -47,6 +47,14 @@ class Source:
     images: tuple["Header", ...] = field(repr=False)
     used: Mapping[str, tuple["Header", ...]] = field(repr=False)
 
+    def facts(self) -> list[Any]:
+        """What is said of patient and study, and every image's UID: with other ones, an output is another instance."""
+        return [[[str(element.tag), str(element.value)] for element in self.identity], sorted(_uids(self.images))]
+
+
+def _uids(images: "Sequence[Header]") -> set[str]:
+    return {image.sop_uid for image in images}
+
 
 def read_source(study: "StudyFiles", used: "Mapping[str, Sequence[Header]] | None" = None) -> Source:
     """The source of a study's DICOM outputs.

@@ -70,7 +70,7 @@ def _facts(decision: Decision, source: Source) -> list[object]:
     """Everything that the report says but the time; a logit that differs in its last digits is the same logit."""
     logit = None if decision.logit is None else round(decision.logit, 4)
     said = decision.to_json()
-    images = {name: sorted({image.sop_uid for image in found}) for name, found in source.used.items()}
+    images = [{name: sorted({image.sop_uid for image in found}) for name, found in source.used.items()}, source.facts()]
     keys = ("decision", "threshold", "reasons", "series_used", "harmonised", "model", "rules", "software_version")
     return [logit, images, {key: said[key] for key in keys}]
 
