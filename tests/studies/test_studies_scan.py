@@ -383,6 +383,14 @@ ASKED = frozenset(
 )
 
 
+def test_a_null_within_the_character_set_fails_as_in_pydicom(tmp_path):
+    path = save(small(), tmp_path / "a")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR\x00100", 1))
+    assert path.read_bytes() != content
+    assert scanned(path) is by_pydicom(path) is ValueError
+
+
 @given(made=datasets(), syntax=st.sampled_from(ENCODINGS), data=st.data())
 def test_any_dataset_equals_pydicoms_whole_and_damaged(tmp_path_factory, made, syntax, data):
     path = save(made, tmp_path_factory.getbasetemp() / "any.dcm", syntax)

@@ -25,6 +25,19 @@ _NAME_TROUBLE = frozenset(
 )
 
 
+class RefusedArchiveError(NoInputError):
+    """An archive of which nothing is read.
+
+    Args:
+        message: names the archive, for the terminal.
+        why: the same without any name, to be stored.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 @contextmanager
 def opened(path: Path | str, limits: Limits = LIMITS) -> Iterator[Path]:
     """What to read behind a path: of a zip archive a temporary folder with its files, else the path as it is.
@@ -39,7 +52,7 @@ def opened(path: Path | str, limits: Limits = LIMITS) -> Iterator[Path]:
         limits: what the archive may hold; enforced while it is unpacked, whatever its headers say.
 
     Raises:
-        NoInputError: if the archive is damaged, encrypted, too large, too dense (a bomb), or holds names that lead out
+        RefusedArchiveError: if the archive is damaged, encrypted, too large, too dense (a bomb), or holds names that lead out
             of the folder, stand twice or cannot stand on this disk, links, special files, or a compression other than
             deflate. Then nothing of it is read.
         OutputError: if the temporary folder cannot be written, such as on a full disk, or not be removed.
@@ -101,13 +114,13 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
     except UserError:
         raise
     except BreachError as breach:
-        raise NoInputError(f"{path}: {breach}") from None
+        raise RefusedArchiveError(f"{path}: {breach}", f"the zip archive is refused: {breach}") from None
     except OSError as error:
-        raise NoInputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+        why = f"cannot be read: {error.strerror or type(error).__name__}"
+        raise RefusedArchiveError(f"{path} {why}", f"the zip archive {why}") from None
     except Exception as error:  # zipfile raises many kinds on damaged input, and its messages hold names
-        raise NoInputError(
-            f"{path} is a damaged or incomplete zip archive ({type(error).__name__}); copy or pack it again"
-        ) from None
+        why = f"a damaged or incomplete zip archive ({type(error).__name__}); copy or pack it again"
+        raise RefusedArchiveError(f"{path} is {why}", why) from None
 
 
 class _Watched(io.BufferedIOBase):

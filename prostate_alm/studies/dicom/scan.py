@@ -226,6 +226,8 @@ def _dataset(
     found: dict[int, tuple[str | None, bytes]], meta: dict[int, tuple[str | None, bytes]], implicit: bool
 ) -> Dataset:
     charset = found.get(_CHARSET, (None, b""))[1]
+    if b"\0" in charset.strip(b"\0 "):  # looking such a name up ends in an error, and pydicom's whole reading with it
+        raise _UnusualError("a null character within the character set")
     elements = {
         BaseTag(tag): _element(tag, vr, value, implicit, charset if vr != "DS" else b"")
         for tag, (vr, value) in found.items()
