@@ -1,10 +1,10 @@
 """From a run and a cohort to the report, for `evaluate` and `demo`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prostate_alm.cli import console
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from prostate_alm.bundle import Predictor
     from prostate_alm.cohort import Case, Cohort
     from prostate_alm.operating_point import Threshold
-    from prostate_alm.report import CaseFacts, Report
+    from prostate_alm.report import CaseFacts, Evaluated, Report
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,48 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
     Returns:
         The report's path, and what to print: AUC, FPR@0FN and FPR@1FN of every arm.
     """
+    from prostate_alm.files import output_folder
+    from prostate_alm.report import write_report
+    from prostate_alm.report.comparison import discard_record, write_record
+    from prostate_alm.report.write import PAGE
+    from prostate_alm.training import predict_arms
+
+    trial = _trial(run, asked)
+    output_folder(out)
+    with console.progress("scoring studies") as advance:
+        rows = predict_arms(run, trial.cohort, device=asked.device, cache=cache, progress=advance)
+    digest = trial.cohort.digest()
+    discard_record(out)  # an earlier one must not stand beside other predictions if this ends half-way
+    report = write_report(out, replace(_evaluated(trial, digest), predictions=rows, pictured=cache is None))
+    predictor = trial.predictor
+    model = {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256}
+    write_record(out, trial.facts, cohort=digest, tested=trial.tested, notice=predictor.notice, model=model)
+    return out / PAGE, _lines(report, trial.thinned)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A model and the cases that it is tried on, checked: labelled, and of no patient that it knows."""
+
+    predictor: "Predictor"
+    threshold: "Threshold | None"
+    facts: dict[str, Any]
+    whole: "Cohort"
+    cohort: "Cohort"
+    tested: str
+
+    @property
+    def thinned(self) -> str:
+        """What was left out of the test cases; empty if nothing was."""
+        count = len(self.whole.cases)
+        left = count - len(self.cohort.cases)
+        return f"test positives thinned to {self.tested}, seeded: {left} of {count} studies left out" if left else ""
+
+
+def _trial(run: Path, asked: Measurement) -> _Trial:
     from prostate_alm.bundle import Predictor
     from prostate_alm.cohort import Cohort
-    from prostate_alm.files import output_folder
-    from prostate_alm.report import Evaluated, write_report
-    from prostate_alm.report.comparison import discard_record, write_record
-    from prostate_alm.report.flow import read_flow
-    from prostate_alm.report.write import PAGE
-    from prostate_alm.training import at_class_ratio, facts_of, predict_arms, refuse_shared_patients, require_labels
+    from prostate_alm.training import at_class_ratio, facts_of, refuse_shared_patients, require_labels
 
     whole = Cohort.load(asked.cohort)
     require_labels(whole)
@@ -85,27 +119,26 @@ def evaluate_run(run: Path, out: Path, asked: Measurement, cache: Path | None = 
     refuse_shared_patients(predictor, whole, threshold)
     facts = facts_of(predictor)
     cohort, tested = at_class_ratio(whole, facts, asked.class_ratio)
-    output_folder(out)
-    with console.progress("scoring studies") as advance:
-        rows = predict_arms(run, cohort, device=asked.device, cache=cache, progress=advance)
-    thinned, digest = _thinned(whole, cohort, tested), cohort.digest()
-    discard_record(out)  # an earlier one must not stand beside other predictions if this ends half-way
-    evaluated = Evaluated(
-        rows,
+    return _Trial(predictor, threshold, facts, whole, cohort, tested)
+
+
+def _evaluated(trial: _Trial, digest: str) -> "Evaluated":
+    """All that is handed over to the report, but for the predictions."""
+    from prostate_alm.report import Evaluated
+    from prostate_alm.report.flow import read_flow
+
+    predictor, thinned = trial.predictor, trial.thinned
+    return Evaluated(
+        (),
         main_arm=predictor.arm,
-        threshold=threshold,
+        threshold=trial.threshold,
         notice=predictor.notice,
-        provenance=_provenance(predictor, cohort, digest) | ({"Class ratio": thinned} if thinned else {}),
-        cases=_case_facts(cohort),
-        training_prevalence=facts.get("prevalence"),
-        training=facts,
-        flow=read_flow(whole, cohort),
-        pictured=cache is None,
+        provenance=_provenance(predictor, trial.cohort, digest) | ({"Class ratio": thinned} if thinned else {}),
+        cases=_case_facts(trial.cohort),
+        training_prevalence=trial.facts.get("prevalence"),
+        training=trial.facts,
+        flow=read_flow(trial.whole, trial.cohort),
     )
-    report = write_report(out, evaluated)
-    model = {"name": predictor.name, "version": predictor.version, "sha256": predictor.sha256}
-    write_record(out, facts, cohort=digest, tested=tested, notice=predictor.notice, model=model)
-    return out / PAGE, _lines(report, thinned)
 
 
 def _lines(report: "Report", thinned: str) -> list[str]:
@@ -134,12 +167,6 @@ def _case_facts(cohort: "Cohort") -> "dict[str, CaseFacts]":
         case.case_id: CaseFacts(stated(case), {name: cohort.folder / path for name, path in case.images.items()})
         for case in cohort.cases
     }
-
-
-def _thinned(whole: "Cohort", cohort: "Cohort", tested: str) -> str:
-    """What was left out of the test cases; empty if nothing was."""
-    left = len(whole.cases) - len(cohort.cases)
-    return f"test positives thinned to {tested}, seeded: {left} of {len(whole.cases)} studies left out" if left else ""
 
 
 def locked_threshold(path: Path | None, predictor: "Predictor") -> "Threshold | None":

@@ -10,7 +10,7 @@ from prostate_alm.metrics.calibration import Calibration, CalibrationPoint, cali
 from prostate_alm.metrics.delong import auc, paired_delong
 from prostate_alm.metrics.holm import holm
 from prostate_alm.metrics.locked import LockedFigures, at_threshold
-from prostate_alm.metrics.net_benefit import NetBenefit, net_benefit
+from prostate_alm.metrics.net_benefit import NetBenefit, net_benefit, net_benefit_at
 from prostate_alm.metrics.operating import fpr_at_fn, fpr_at_tpr, threshold_at_fn
 from prostate_alm.metrics.paired import PairedTest
 from prostate_alm.metrics.permutation import paired_permutation
@@ -43,6 +43,7 @@ __all__ = [
     "fpr_at_tpr",
     "holm",
     "net_benefit",
+    "net_benefit_at",
     "paired_delong",
     "paired_permutation",
     "recalibrated",

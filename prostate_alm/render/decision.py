@@ -1,35 +1,45 @@
 """The decision curve: net benefit of a model, of contrast for all, and of contrast for none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from prostate_alm.metrics import NetBenefit
 from prostate_alm.render.svg import FAINT, drawing, inline_svg, quiet_grid
 
+Curve = Sequence[tuple[float, NetBenefit]]
+LINES: Sequence[dict[str, Any]] = (
+    {"color": "#003f7d", "linewidth": 2.2},
+    {"color": "#4d4d4d", "linewidth": 1.3, "linestyle": (0, (6, 1.5, 1, 1.5))},
+)
+"""One per rule; told apart in grey too."""
 
-def decision_plot(curve: Sequence[tuple[float, NetBenefit]], *, label: str, title: str = "Decision curve") -> str:
-    """Net benefit over the threshold probability, the model's with its interval, as inline SVG.
+
+def decision_plot(curves: Mapping[str, Curve], *, title: str = "Decision curve") -> str:
+    """Net benefit over the threshold probability, the first rule's with its interval, as inline SVG.
 
     Args:
-        curve: (threshold probability, net benefit), probabilities rising.
-        label: of the model.
+        curves: label -> (threshold probability, net benefit), probabilities rising; at most two.
         title: for those who cannot see the picture.
 
     Raises:
-        ValueError: if there is no point with a defined net benefit.
+        ValueError: if there are more curves than can be told apart, or the first has no defined net benefit.
     """
-    defined = [(pt, benefit) for pt, benefit in curve if benefit.model.value is not None]
+    if len(curves) > len(LINES):
+        raise ValueError(f"{len(curves)} decision curves, at most {len(LINES)} can be told apart")
+    defined = [(pt, one) for pt, one in next(iter(curves.values()), ()) if one.model.value is not None]
     if not defined:
         raise ValueError("no net benefit to draw")
     places = [pt for pt, _ in defined]
-    models = [benefit.model.value or 0.0 for _, benefit in defined]
     everyone = [benefit.dce_for_all.value or 0.0 for _, benefit in defined]
     bounds = np.array([benefit.model.interval or (benefit.model.value,) * 2 for _, benefit in defined], float)
     with drawing("decision", 5.4, 4.7) as figure:
         axes = figure.add_subplot()
         axes.fill_between(places, bounds[:, 0], bounds[:, 1], color="#d4e1ee", linewidth=0)
-        axes.plot(places, models, color="#003f7d", linewidth=2.2, label=label)
+        for (label, curve), line in zip(curves.items(), LINES, strict=False):
+            benefits = np.array([one.model.value for _, one in curve], float)
+            axes.plot([pt for pt, _ in curve], benefits, label=label, **line)
         axes.plot(places, everyone, color="#d55e00", linewidth=1.7, linestyle=(0, (5, 2)), label="contrast for all")
         axes.axhline(0, color=FAINT, linewidth=1.6, linestyle=(0, (1, 1.5)), label="contrast for none")
         top = max(*bounds[:, 1], *everyone)
@@ -37,5 +47,5 @@ def decision_plot(curve: Sequence[tuple[float, NetBenefit]], *, label: str, titl
         axes.set_xlabel("Threshold probability (at which a scan is just worth it)")
         axes.set_ylabel("Net benefit per patient")
         quiet_grid(axes)
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9, handlelength=2.8)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9, handlelength=2.8)
         return inline_svg(figure, "decision", title)

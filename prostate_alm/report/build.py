@@ -3,27 +3,35 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 from prostate_alm.errors import NoInputError
 from prostate_alm.figures import Kind
 from prostate_alm.metrics import (
+    NetBenefit,
     Subgroup,
     by_subgroup,
     calibration,
     holm,
     net_benefit,
+    net_benefit_at,
     paired_delong,
     paired_permutation,
     recalibrated,
 )
-from prostate_alm.render.pictures import key_pictures
+from prostate_alm.render.pictures import KeyPicture, key_pictures
 from prostate_alm.report.content import ArmPair, CaseFacts, DecisionPoint, Evaluated, Grouping, Report, ShownCase
-from prostate_alm.report.operating import OperatingPoint, of_kind, operating_point
+from prostate_alm.report.operating import OperatingPoint, marked, of_kind, operating_point
 from prostate_alm.report.predictions import ArmScores
 from prostate_alm.report.summary import ArmSummary, summarise
 
-CURVE = (0.01, *(step / 40 for step in range(1, 25)))
-"""Threshold probabilities of the decision curve: a missed patient weighs from 99 scans down to less than one."""
+LISTED = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Threshold probabilities that tables show: a missed patient weighs from 99 scans down to one."""
+CURVE = tuple(sorted({*LISTED, *(step / 40 for step in range(1, 25))}))
+"""Threshold probabilities of the decision curve."""
+OWN_PREVALENCE = "recalibrated to the prevalence of the test cases"
+EVERYONE = "p - (1 - p) w at the prevalence of the test cases; no threshold, no sampling error"
+CHOSEN_ANEW = "cut-off set by pt; prevalence of the test cases"
 SHOWN = 6
 """Needless scans, and positives nearest the threshold, that get a picture."""
 MISSED = 12
@@ -55,8 +63,9 @@ def report_of(evaluated: Evaluated) -> Report:
         summaries=summaries,
         main=main,
         operating=operating,
+        oracle=operating_point(main, None),
         pairs=arm_pairs([summary.scores for summary in summaries]),
-        raw_calibration=calibration(scores.logits, scores.labels),
+        raw_calibration=marked(calibration(scores.logits, scores.labels), "of the test cases, no threshold"),
         calibration=None,
         decision_curve=(),
         groupings=() if operating is None else tuple(groupings(scores, evaluated.cases, operating)),
@@ -117,13 +126,17 @@ def _pictured(shown: Iterable[ShownCase], evaluated: Evaluated) -> Iterator[Show
     """With pictures where the volumes are at hand; a volume that cannot be read leaves its case without."""
     for case in shown:
         images = evaluated.cases[case.case_id].images if case.case_id in evaluated.cases else {}
-        if not (evaluated.pictured and images):
-            yield case
-            continue
-        try:
-            yield replace(case, pictures=tuple(key_pictures(images)))
-        except NoInputError:
-            yield case
+        pictures, lacking = _pictures(images) if evaluated.pictured else ((), "not asked")
+        yield replace(case, pictures=pictures, lacking=lacking)
+
+
+def _pictures(images: Mapping[str, Path]) -> tuple[tuple[KeyPicture, ...], str]:
+    """Pictures, or why there are none."""
+    try:
+        pictures = tuple(key_pictures(images))
+    except NoInputError:
+        return (), "unreadable"
+    return pictures, "" if pictures else "not given"
 
 
 def _of_kind(group: Subgroup, kind: Kind) -> Subgroup:
@@ -131,22 +144,26 @@ def _of_kind(group: Subgroup, kind: Kind) -> Subgroup:
 
 
 def _with_probabilities(report: Report) -> Report:
-    """Calibration and net benefit are of probabilities, and those need the prevalence that the model learnt."""
+    """Calibrated probabilities need the prevalence that the model learnt; net benefit at the threshold does not."""
     learnt, own, scores = report.evaluated.training_prevalence, report.prevalence, report.main.scores
-    if learnt is None or own is None:
+    if own is None:
+        return report
+    report = replace(report, decision_curve=tuple(_decision_curve(report, own)))
+    if learnt is None:
         return report
     shifted = recalibrated(scores.logits, calibrated_prevalence=learnt, prevalence=own)
-    curve = [
-        DecisionPoint(
-            pt,
-            net_benefit(
-                scores.logits,
-                scores.labels,
-                threshold_probability=pt,
-                prevalence=own,
-                calibrated_prevalence=learnt,
-            ),
-        )
-        for pt in CURVE
-    ]
-    return replace(report, calibration=calibration(shifted, scores.labels), decision_curve=tuple(curve))
+    return replace(report, calibration=marked(calibration(shifted, scores.labels), OWN_PREVALENCE))
+
+
+def _decision_curve(report: Report, own: float) -> Iterator[DecisionPoint]:
+    point, learnt, scores = report.operating, report.evaluated.training_prevalence, report.main.scores
+    if point is None:
+        return
+    for pt in CURVE:
+        found = of_kind(net_benefit_at(point.table, threshold_probability=pt, prevalence=own), point.kind)
+        everyone = replace(found.dce_for_all, method=EVERYONE)
+        anew: NetBenefit | None = None
+        if learnt is not None:
+            rates = {"threshold_probability": pt, "prevalence": own, "calibrated_prevalence": learnt}
+            anew = marked(net_benefit(scores.logits, scores.labels, **rates), CHOSEN_ANEW)
+        yield DecisionPoint(pt, replace(found, dce_for_all=everyone), anew, pt in LISTED)

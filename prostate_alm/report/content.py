@@ -78,10 +78,20 @@ class ArmPair:
 
 @dataclass(frozen=True)
 class DecisionPoint:
-    """One threshold probability of the decision curve, in (0, 1), with its net benefits."""
+    """One threshold probability of the decision curve.
+
+    Args:
+        threshold_probability: at which a scan is just worth it, in (0, 1).
+        benefit: of the operating point, whose threshold stays the same, and of contrast for all.
+        anew: of a cut-off chosen anew for this weight, by recalibrated probabilities; None if the training's
+            prevalence is unknown.
+        listed: whether tables show it; plots show all.
+    """
 
     threshold_probability: float
     benefit: NetBenefit
+    anew: NetBenefit | None
+    listed: bool
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,8 @@ class ShownCase:
         label: 1 = critical class.
         logit: of the main arm.
         role: why it is shown: `missed`, `needless` (a false positive near the threshold) or `lowest positive`.
-        pictures: of T2 and DWI at one place; none if there are no volumes, or they cannot be read.
+        pictures: of T2 and DWI at one place.
+        lacking: why it has none: `not asked`, `not given` or `unreadable`; empty if it has.
     """
 
     case_id: str
@@ -114,6 +125,7 @@ class ShownCase:
     logit: float
     role: str
     pictures: tuple[KeyPicture, ...] = ()
+    lacking: str = "not given"
 
 
 @dataclass(frozen=True)
@@ -125,11 +137,12 @@ class Report:
         summaries: one per arm, in the order base, continued, alm.
         main: the arm that the report answers for; one of the summaries.
         operating: the locked threshold if there is one, else the oracle's; None if there is neither.
+        oracle: the main arm where it misses nobody; None if there is no positive.
         pairs: every arm against those before it.
         raw_calibration: of the main arm's logits as they are.
         calibration: of the logits recalibrated from the training's prevalence to the test cases'; None if the
             training's is unknown or a class is missing.
-        decision_curve: at the test cases' prevalence; empty where `calibration` is None.
+        decision_curve: at the test cases' prevalence; empty if a class is missing.
         groupings: by vendor, field strength and so on.
         shown: the false negatives and the nearest false positives.
     """
@@ -138,6 +151,7 @@ class Report:
     summaries: tuple[ArmSummary, ...]
     main: ArmSummary
     operating: OperatingPoint | None
+    oracle: OperatingPoint | None
     pairs: tuple[ArmPair, ...]
     raw_calibration: Calibration
     calibration: Calibration | None

@@ -1,11 +1,11 @@
 """What a report knows for its checklists, each fact in a sentence or two; None where it does not know."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from prostate_alm import __version__
-from prostate_alm.report import wording
+from prostate_alm.report import remarks, wording
 from prostate_alm.report.content import Report
+from prostate_alm.report.origin import training_rows
 
 _ALWAYS: Mapping[str, str] = {
     "role": (
@@ -13,19 +13,23 @@ _ALWAYS: Mapping[str, str] = {
         "required. Research software, not a medical device."
     ),
     "question": "How many needless contrast scans remain when nobody who needs one is missed (FPR at 0 FN).",
+    "measures": (
+        "AUC; FPR at 0 and 1 false negatives (oracle); sensitivity, specificity, FPR and FN rate at the threshold; "
+        "predictive values and scans avoided at a prevalence; calibration; net benefit."
+    ),
+    "availability": f"Software: prostate-alm {__version__}, Apache-2.0.",
+    "audit": "predictions.csv holds every score, metrics.json every figure; triage keeps an audit log chained by hash.",
+}
+
+_OF_PREPARED_STUDIES: Mapping[str, str] = {
     "keys": "Studies and patients carry salted keys; no name, birth date, number or path is in any result.",
     "undecided": (
         "The model gives every analysed study a score. A study that lacks T2 or a b-value, or fails a check, is "
         "excluded here; in use it is undecided, which means DCE required."
     ),
-    "measures": (
-        "AUC; FPR at 0 and 1 false negatives (oracle); sensitivity, specificity, FPR and FN rate at the threshold; "
-        "predictive values and scans avoided at a prevalence; calibration; net benefit."
-    ),
     "blind": "The model reads the images alone; it has neither clinical information nor the reference standard.",
-    "availability": f"Software: prostate-alm {__version__}, Apache-2.0.",
-    "audit": "predictions.csv holds every score, metrics.json every figure; triage keeps an audit log chained by hash.",
 }
+"""True if the package's own model scored studies that `prepare` read, and of nothing else."""
 
 
 def facts_of(report: Report) -> Mapping[str, str | None]:
@@ -34,34 +38,9 @@ def facts_of(report: Report) -> Mapping[str, str | None]:
     Args:
         report: computed.
     """
-    return {**_ALWAYS, **{name: fact(report) for name, fact in _FACTS.items()}}
-
-
-def training_rows(report: Report) -> list[tuple[str, str]]:
-    """What the model says of its training, as names and text; numbers with four digits.
-
-    Args:
-        report: computed.
-
-    Example:
-        >>> from prostate_alm.report.build import report_of
-        >>> from prostate_alm.report.content import Evaluated
-        >>> told = {"class_ratio": None, "hyperparameters": {"mu": 0.123456}}
-        >>> training_rows(report_of(Evaluated([("a", 1, "alm", 2.0)], training=told)))
-        [('class ratio', "the cohort's own"), ('hyperparameters: mu', '0.1235')]
-    """
-    told = dict(report.evaluated.training)
-    if "class_ratio" in told and told["class_ratio"] is None:
-        told["class_ratio"] = "the cohort's own"
-    return wording.flat(_shortened(told))
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _shortened(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shortened(one) for one in value]
-    return f"{value:.4g}" if isinstance(value, float) else value
+    known = report.evaluated.flow is not None and "Model SHA-256" in report.evaluated.provenance
+    prepared = {name: fact if known else None for name, fact in _OF_PREPARED_STUDIES.items()}
+    return {**_ALWAYS, **prepared, **{name: fact(report) for name, fact in _FACTS.items()}}
 
 
 def _cohort(report: Report) -> str | None:
@@ -157,8 +136,13 @@ def _uncertainty(report: Report) -> str:
     )
     return (
         "95% intervals: DeLong on the logit scale for the AUC, Clopper-Pearson for rates, exact one-sided bound for "
-        f"the FN rate.{pairs}"
+        f"the FN rate.{pairs}{_same_patients(report)}"
     )
+
+
+def _same_patients(report: Report) -> str:
+    several = remarks.same_patients(report)
+    return f" {' '.join(several)}" if several else ""
 
 
 def _subgroups(report: Report) -> str | None:
@@ -186,7 +170,9 @@ def _threshold(report: Report) -> str | None:
         return None
     if threshold is None:
         return f"Exploratory: {point.threshold:.3f} logits, read off the test cases themselves (oracle)."
-    return f"Prespecified: {point.threshold:.3f} logits, locked on other cases; {threshold.promise}."
+    broken = remarks.against_promise(report)
+    promise = f"{threshold.promise}.{broken and f' {broken}'}"
+    return f"Prespecified: {point.threshold:.3f} logits, locked on other cases; {promise}"
 
 
 def _accuracy(report: Report) -> str:
@@ -234,9 +220,10 @@ def _limits(report: Report) -> str:
     told = [f"FPR at 0 FN depends on the number of positives ({report.n1}) and cannot be compared between cohorts."]
     if report.evaluated.threshold is None:
         told.append("There is no locked threshold: every figure at a threshold is optimistic.")
+    told += [text for text in (remarks.against_promise(report), remarks.few_positives(report)) if text]
     if report.evaluated.notice:
         told.append(f"Warning: {report.evaluated.notice}.")
-    return " ".join(told)
+    return " ".join(told) + _same_patients(report)
 
 
 _FACTS: Mapping[str, Callable[[Report], str | None]] = {

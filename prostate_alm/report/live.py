@@ -33,6 +33,7 @@ def live_data(report: Report) -> dict[str, Any] | None:
         ],
         "start": report.operating.threshold,
         "kind": report.operating.kind,
+        "degenerate": wording.DEGENERATE,
         "prevalence": report.prevalence,
         "learnt": report.evaluated.training_prevalence,
         "n1": n1,

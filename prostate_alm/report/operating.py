@@ -1,14 +1,14 @@
 """The threshold that a report answers for, and what follows from it."""
 
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prostate_alm.figures import Figure, Kind
-from prostate_alm.metrics import LockedFigures, PrevalenceFigures, at_prevalence, at_threshold
+from prostate_alm.metrics import Calibration, LockedFigures, NetBenefit, PrevalenceFigures, at_prevalence, at_threshold
 from prostate_alm.report.summary import ArmSummary, Errors, errors_at
 
 READ_OFF = "threshold read off the same cases, which the interval does not allow for"
-Figures = TypeVar("Figures", LockedFigures, PrevalenceFigures)
+Figures = TypeVar("Figures", LockedFigures, PrevalenceFigures, NetBenefit, Calibration)
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,20 @@ def of_kind(figures: Figures, kind: Kind) -> Figures:
         figures: a table, or what follows from it.
         kind: of the threshold.
     """
-    if kind == "locked":
-        return figures
+    return figures if kind == "locked" else marked(figures, READ_OFF)
+
+
+def marked(figures: Figures, because: str) -> Figures:
+    """Figures of kind oracle, with the reason before their method.
+
+    Args:
+        figures: of any kind.
+        because: what about them rests on the very cases that they describe.
+    """
     found = {part.name: getattr(figures, part.name) for part in fields(figures)}
-    marked = {
-        name: replace(value, kind=kind, method=f"{READ_OFF}; {value.method}")
+    oracle: dict[str, Any] = {
+        name: replace(value, kind="oracle", method=f"{because}; {value.method}")
         for name, value in found.items()
         if isinstance(value, Figure)
     }
-    return replace(figures, **marked)
+    return replace(figures, **oracle)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from prostate_alm import __version__
 from prostate_alm.figures import Figure
 from prostate_alm.render import environment, inline_script, json_block
-from prostate_alm.report import wording
+from prostate_alm.report import remarks, wording
 from prostate_alm.report.checklist import checklists
 from prostate_alm.report.content import Report
 from prostate_alm.report.live import live_data
+from prostate_alm.report.origin import provenance_rows
 from prostate_alm.report.plots import Plots, overlaid, plots_of
 from prostate_alm.report.prevalences import at_prevalences
 
@@ -41,6 +42,8 @@ def html(report: Report, plots: Plots | None = None) -> str:
             arms=overlaid(report),
             methods=methods(report),
             data_uri=data_uri,
+            remarks=remarks,
+            provenance=provenance_rows(report),
             promise=_promise(report),
             prevalences=at_prevalences(report),
             checklists=checklists(report),
@@ -80,16 +83,18 @@ def methods(report: Report) -> list[tuple[str, str]]:
         figures += report.operating.table.figures if report.operating.kind == "oracle" else ()
         figures += report.operating.at_prevalence.figures if report.operating.at_prevalence else ()
     figures += (report.calibration or report.raw_calibration).figures
-    figures += report.decision_curve[0].benefit.figures if report.decision_curve else ()
+    for point in report.decision_curve[:1]:
+        figures += point.benefit.figures
+        figures += (point.anew.model, point.anew.net_scans_avoided) if point.anew else ()
     return _once(figures)
 
 
 def _once(figures: Sequence[Figure]) -> list[tuple[str, str]]:
-    named = [(_name(figure), figure.method) for figure in figures]
+    named = [(_name(one), one.method if one.value is not None else wording.plain(one.method)) for one in figures]
     return list(dict.fromkeys(named))
 
 
 def _name(figure: Figure) -> str:
     without_place = figure.name.partition(" at ")[0]
-    needs_threshold = not figure.name.startswith(("AUC", "calibration", "Brier", "net benefit"))
+    needs_threshold = not figure.name.startswith(("AUC", "calibration", "Brier", "net"))  # net benefit, scans
     return f"{without_place} ({figure.kind})" if needs_threshold else without_place

@@ -6,18 +6,18 @@ from prostate_alm import __version__
 from prostate_alm.figures import Figure
 from prostate_alm.metrics import LockedFigures
 from prostate_alm.render.pdf import typeset
-from prostate_alm.report import wording
-from prostate_alm.report.checklist import checklists
+from prostate_alm.report import remarks, wording
+from prostate_alm.report.checklist import Checklist, checklists
 from prostate_alm.report.content import Report
-from prostate_alm.report.facts import training_rows
 from prostate_alm.report.flow import Flow
+from prostate_alm.report.origin import provenance_rows, training_rows
 from prostate_alm.report.page import methods
 from prostate_alm.report.plots import Plots, plots_of
 from prostate_alm.report.prevalences import at_prevalences
+from prostate_alm.report.summary import ArmSummary
 
 DISCLAIMER = "Research software, not a medical device"
 _FOOT = 160
-_WORTH_IT = (0.05, 0.1, 0.2, 0.5)
 
 
 def pdf_bytes(report: Report, plots: Plots | None = None) -> bytes:
@@ -47,18 +47,12 @@ def _content(report: Report, plots: Plots) -> dict[str, Any]:
         "n0": report.n0,
         "arm": wording.arm_name(main.arm),
         "arm_note": wording.ARM_NOTES.get(main.arm, ""),
-        "oracle": _rate(main.fpr_at_0fn) | {"one": _rate(main.fpr_at_1fn), "auc": _area(main.auc)},
+        "oracle": _oracle(report),
         "locked": _locked(report),
+        **_remarks(report),
         "operating": _operating(report),
         "prevalences": _prevalences(report),
-        "arms": [
-            {
-                "name": wording.arm_name(one.arm),
-                "note": wording.ARM_NOTES.get(one.arm, ""),
-                "figures": [_area(one.auc), _rate(one.fpr_at_0fn), _rate(one.fpr_at_1fn)],
-            }
-            for one in report.summaries
-        ],
+        "arms": [_arm(one) for one in report.summaries],
         "pairs": _pairs(report),
         "plots": {name: getattr(plots, name) is not None for name in ("roc", "calibration", "decision")},
         "scores": [wording.arm_name(arm) for arm in plots.scores],
@@ -100,6 +94,34 @@ def _table(table: LockedFigures) -> dict[str, Any]:
     }
 
 
+def _oracle(report: Report) -> dict[str, Any]:
+    main = report.main
+    told = _rate(main.fpr_at_0fn) | {"one": _rate(main.fpr_at_1fn), "auc": _area(main.auc)}
+    return told if report.oracle is None else told | {"fn_rate": _table(report.oracle.table)["fn_rate"]}
+
+
+def _remarks(report: Report) -> dict[str, Any]:
+    return {
+        "few": remarks.few_positives(report),
+        "broken": remarks.against_promise(report),
+        "chosen_here": remarks.chosen_here(report),
+        "cautions": remarks.cautions(report),
+        "same_patients": " ".join(remarks.same_patients(report) or ()),
+        "not_assessed": remarks.not_assessed(report),
+        "shown_said": remarks.shown_cases(report),
+        "no_pictures": remarks.no_pictures(report),
+        "anew": wording.ANEW,
+    }
+
+
+def _arm(summary: ArmSummary) -> dict[str, Any]:
+    return {
+        "name": wording.arm_name(summary.arm),
+        "note": wording.ARM_NOTES.get(summary.arm, ""),
+        "figures": [_area(summary.auc), _rate(summary.fpr_at_0fn), _rate(summary.fpr_at_1fn)],
+    }
+
+
 def _locked(report: Report) -> dict[str, Any] | None:
     threshold, table = report.evaluated.threshold, report.main.locked
     if threshold is None or table is None:
@@ -129,7 +151,7 @@ def _prevalences(report: Report) -> list[dict[str, Any]]:
             "prevalence": f"{prevalence:.0%}" if prevalence != own else f"{prevalence:.1%}",
             "own": prevalence == own,
             "avoided": _count(figures.scans_avoided),
-            "wrongly": _count(figures.wrongly_avoided),
+            "wrongly": _count(figures.wrongly_avoided) | {"one_in": wording.one_in(figures.wrongly_avoided)},
             "npv": _rate(figures.npv),
             "ppv": _rate(figures.ppv),
         }
@@ -160,6 +182,8 @@ def _probabilities(report: Report) -> dict[str, Any]:
             "recalibrated": report.calibration is not None,
             "learnt": "" if learnt is None else f"{learnt:.1%}",
             "own": "" if own is None else f"{own:.1%}",
+            "no_probabilities": remarks.no_probabilities(report),
+            "warning": remarks.miscalibrated(report),
         },
         "benefit": [
             {
@@ -167,9 +191,10 @@ def _probabilities(report: Report) -> dict[str, Any]:
                 "model": _area(point.benefit.model),
                 "all": _area(point.benefit.dce_for_all)["value"],
                 "avoided": _count(point.benefit.net_scans_avoided),
+                "anew": point.anew and _area(point.anew.model),
             }
             for point in report.decision_curve
-            if point.threshold_probability in _WORTH_IT
+            if point.listed
         ],
     }
 
@@ -197,7 +222,10 @@ def _shown(report: Report) -> list[dict[str, Any]]:
     place, rows = 0, []
     for case in report.shown:
         pictures = [
-            {"file": f"case{place + order:03}.png", "caption": picture.caption}
+            {
+                "file": f"case{place + order:03}.png",
+                "caption": f"{wording.ROLES[case.role]}, case {case.case_id}: {picture.caption}",
+            }
             for order, picture in enumerate(case.pictures)
         ]
         place += len(pictures)
@@ -208,6 +236,7 @@ def _shown(report: Report) -> list[dict[str, Any]]:
                 "positive": case.label == 1,
                 "score": wording.fixed(case.logit),
                 "pictures": pictures,
+                "lacking": wording.NO_PICTURES.get(case.lacking, ""),
             }
         )
     return rows
@@ -231,40 +260,16 @@ def _flow(flow: Flow) -> dict[str, Any]:
 
 
 def _origin(report: Report) -> dict[str, Any]:
-    flow, threshold = report.evaluated.flow, report.evaluated.threshold
-    provenance = wording.flat(report.evaluated.provenance)
-    if threshold is not None:
-        rank = (
-            f"{threshold.value} logits, {threshold.kind}, rank {threshold.rank} of {threshold.n1} calibration positives"
-        )
-        provenance += [
-            ("threshold", rank),
-            ("threshold: model sha256", threshold.model_sha256 or "not recorded"),
-            ("threshold: cohort sha256", threshold.cohort_sha256 or "not recorded"),
-        ]
+    flow = report.evaluated.flow
     return {
-        "provenance": [*provenance, ("report made by", f"prostate-alm {__version__}")],
+        "provenance": provenance_rows(report),
         "training": training_rows(report),
         "methods": methods(report),
         "flow": None if flow is None else _flow(flow),
-        "checklists": [
-            {
-                "name": one.name,
-                "title": one.title,
-                "source": one.source,
-                "summary": one.summary,
-                "items": [
-                    {
-                        "number": item.number,
-                        "section": item.section,
-                        "asks": item.asks,
-                        "filled": item.filled,
-                        "blank": item.blank,
-                        "status": item.status,
-                    }
-                    for item in one.items
-                ],
-            }
-            for one in checklists(report)
-        ],
+        "checklists": [_checklist(one) for one in checklists(report)],
     }
+
+
+def _checklist(checklist: Checklist) -> dict[str, Any]:
+    items = [vars(item) | {"status": item.status} for item in checklist.items]
+    return vars(checklist) | {"summary": checklist.summary, "items": items}

@@ -88,8 +88,14 @@ def _calibration(report: Report) -> str | None:
 
 
 def _decision(report: Report) -> str | None:
-    curve = [(point.threshold_probability, point.benefit) for point in report.decision_curve]
-    if not curve:
+    point = report.operating
+    if point is None or not report.decision_curve:
         return None
     name = wording.arm_name(report.main.arm)
-    return decision_plot(curve, label=f"contrast by {name}", title=f"Decision curve: net benefit of {name}")
+    curves = {
+        f"{name}, {point.kind} threshold": [(one.threshold_probability, one.benefit) for one in report.decision_curve]
+    }
+    anew = [(one.threshold_probability, one.anew) for one in report.decision_curve if one.anew]
+    if anew:
+        curves[f"{name}, cut-off chosen anew"] = anew
+    return decision_plot(curves, title=f"Decision curve: net benefit of {name}")

@@ -14,7 +14,11 @@ def figure_rows(report: Report) -> list[dict[str, Any]]:
     """Every figure of a report.
 
     The arms' own figures come first, without a `part`; all others name the part that they stand in: `pairs`,
-    `operating point`, `at prevalence`, `calibration`, `decision curve`, `subgroups`.
+    `operating point`, `oracle point` (beside a locked threshold), `at prevalence`, `calibration`, `decision curve`,
+    `decision curve, cut-off anew`, `subgroups`.
+
+    Kind is `locked` where the figure rests on a threshold that was fixed beforehand on other cases, and `oracle` for
+    all else: the AUC, calibration, and a cut-off by probabilities that were recalibrated to the test cases.
 
     Args:
         report: computed.
@@ -53,6 +57,9 @@ def _operating(report: Report) -> Iterator[dict[str, Any]]:
         return
     if point.kind == "oracle":  # those of a locked threshold stand with the arm
         yield from _rows(report, "operating point", point.table.figures, threshold=point.threshold)
+    elif report.oracle is not None:
+        told = {"threshold": report.oracle.threshold}
+        yield from _rows(report, "oracle point", report.oracle.table.figures, **told)
     for prevalence, figures in at_prevalences(report):
         told = {"threshold": point.threshold, "prevalence": prevalence}
         yield from _rows(report, "at prevalence", figures.figures, **told)
@@ -67,6 +74,9 @@ def _probabilities(report: Report) -> Iterator[dict[str, Any]]:
     for point in report.decision_curve:
         told = {"threshold_probability": point.threshold_probability, "prevalence": report.prevalence}
         yield from _rows(report, "decision curve", point.benefit.figures, **told)
+        if point.anew is not None:
+            chosen = (point.anew.model, point.anew.net_scans_avoided)
+            yield from _rows(report, "decision curve, cut-off anew", chosen, **told)
 
 
 def _subgroups(report: Report) -> Iterator[dict[str, Any]]:

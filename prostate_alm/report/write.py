@@ -38,7 +38,8 @@ def write_report(out: Path | str, evaluated: Evaluated) -> Report:
     plots = plots_of(report)
     page, pdf = html(report, plots), pdf_bytes(report, plots) if evaluated.pictured else None
     folder = output_folder(out)
-    (folder / PDF).unlink(missing_ok=True)  # an earlier one must not stand beside other figures
+    for name in (PAGE, PDF, METRICS, PREDICTIONS):  # none of an earlier evaluation may stand beside new ones
+        (folder / name).unlink(missing_ok=True)
     _write(folder, report.summaries, figure_rows(report), evaluated.notice)
     write_text(folder / PAGE, page)
     if pdf is not None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -24,6 +25,9 @@ def cohort(tmp_path_factory):
     rows = [{"study_key": case.case_id, "ready": 1, "reasons": ""} for case in cohort.cases]
     rows.append({"study_key": "left out", "ready": 0, "reasons": "no usable axial T2 of Mr Miller"})
     write_csv(cohort.folder / "qc.csv", ["study_key", "ready", "reasons"], rows)
+    cases = tuple(replace(case, groups={"site": "north", "age band": "60 to 69"}) for case in cohort.cases)
+    cohort = replace(cohort, cases=cases)
+    cohort.save()
     return cohort
 
 
@@ -39,6 +43,9 @@ def test_the_report_knows_scanners_flow_pictures_and_the_training_s_prevalence(e
     assert "Vendor: V, all cases." in page
     assert "Field strength: 3 T, all cases." in page
     assert "b-values: as acquired, all cases." in page
+    assert "Site: north, all cases." in page
+    assert "Age band: 60 to 69, all cases." in page
+    assert "Not assessed" not in page
     assert re.search(r"Studies read</th><td class=\"number\">9<", page)
     assert "excluded: no usable axial T2</th>" in page
     assert "Miller" not in page

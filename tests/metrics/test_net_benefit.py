@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from prostate_alm.metrics import net_benefit
+from prostate_alm.metrics import at_threshold, net_benefit, net_benefit_at
 
 
 def at(logits, labels, pt=0.2, p=0.3, calibrated=0.3):
@@ -44,6 +44,31 @@ def test_the_intervals_are_those_of_the_rectangle():
     avoided = [100 * ((1 - p) * sp[i] - p * (1 - se[i]) / w) for i in (0, 1)]
     assert result.model.interval == pytest.approx(model, abs=1e-7)
     assert result.net_scans_avoided.interval == pytest.approx(avoided, abs=1e-5)
+
+
+@pytest.mark.parametrize(("pt", "w"), [(0.01, 1 / 99), (0.02, 1 / 49), (0.05, 1 / 19), (0.5, 1.0)])
+def test_one_threshold_keeps_its_rates_whatever_a_scan_is_worth(pt, w):
+    """Sensitivity 0.9, specificity 0.95, prevalence 1/3, by hand."""
+    result = net_benefit_at(at_threshold(*study(27, 3, 57, 3), 0.0), threshold_probability=pt, prevalence=1 / 3)
+    assert result.model.value == pytest.approx(0.9 / 3 - 2 / 3 * 0.05 * w)
+    assert result.dce_for_all.value == pytest.approx(1 / 3 - 2 / 3 * w)
+    assert result.net_scans_avoided.value == pytest.approx(100 * (2 / 3 * 0.95 - 0.1 / 3 / w))
+    assert {(figure.kind, figure.n1, figure.n0) for figure in result.figures} == {("locked", 30, 60)}
+    assert result.model.interval[0] < result.model.value < result.model.interval[1]
+
+
+def test_a_threshold_without_negatives_has_no_net_benefit():
+    result = net_benefit_at(at_threshold([1.0], [1], 0.0), threshold_probability=0.2, prevalence=0.3)
+    assert (result.model.value, result.net_scans_avoided.value) == (None, None)
+    assert result.dce_for_all.value == pytest.approx(0.3 - 0.7 / 4)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0, math.nan])
+@pytest.mark.parametrize("name", ["threshold_probability", "prevalence"])
+def test_a_threshold_s_probabilities_outside_their_range_are_refused(name, wrong):
+    rates = {"threshold_probability": 0.2, "prevalence": 0.3} | {name: wrong}
+    with pytest.raises(ValueError, match=name.replace("_", " ") + r" .* outside \(0, 1\)"):
+        net_benefit_at(at_threshold(*study(), 0.0), **rates)
 
 
 ROWS = st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=4, max_size=30)

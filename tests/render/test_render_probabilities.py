@@ -21,7 +21,7 @@ def curve(labels=LABELS, count=4):
 
 def both():
     found = calibration(LOGITS, LABELS)
-    return calibration_plot({"a": found, "b": found}), decision_plot(curve(), label="<model>")
+    return calibration_plot({"a": found, "b": found}), decision_plot({"<model>": curve(), "anew": curve(count=6)})
 
 
 def test_a_plot_is_one_svg_element_that_points_nowhere_and_repeats():
@@ -44,16 +44,18 @@ def test_lines_differ_in_dash_and_not_in_colour_alone():
         assert len(set(re.findall(r"stroke-dasharray: ([^;\"]+)", text))) >= 2
 
 
-def test_more_calibration_curves_than_can_be_told_apart_are_refused():
+def test_more_curves_than_can_be_told_apart_are_refused():
     found = calibration(LOGITS, LABELS)
     with pytest.raises(ValueError, match="at most 2"):
         calibration_plot({"a": found, "b": found, "c": found})
+    with pytest.raises(ValueError, match="at most 2"):
+        decision_plot(dict.fromkeys("abc", curve()))
 
 
-@pytest.mark.parametrize("points", [[], curve(labels=np.ones(60))])
-def test_a_decision_curve_needs_a_defined_point(points):
+@pytest.mark.parametrize("curves", [{}, {"model": []}, {"model": curve(labels=np.ones(60))}])
+def test_a_decision_curve_needs_a_defined_point(curves):
     with pytest.raises(ValueError, match="no net benefit"):
-        decision_plot(points, label="model")
+        decision_plot(curves)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from prostate_alm.metrics import (
     by_subgroup,
     calibration,
     net_benefit,
+    net_benefit_at,
     paired_delong,
     paired_permutation,
     recalibrated,
 )
 from prostate_alm.report import CaseFacts, by_arm, figure_rows, report_of, write_report
-from prostate_alm.report.build import CURVE, MISSED, SHOWN, arm_pairs
+from prostate_alm.report.build import CURVE, LISTED, MISSED, SHOWN, arm_pairs
 from prostate_alm.report.comparison import read_evaluations, write_record
 
 
@@ -83,26 +84,53 @@ def test_subgroups_are_of_the_operating_point(arms, threshold, kind):
     assert "unknown" in [group.name for group in groups]
 
 
-def test_probabilities_are_recalibrated_from_training_to_test(arms):
-    report = report_of(evaluated(training_prevalence=0.1))
+def numbers(figures):
+    return [(figure.name, figure.value, figure.interval) for figure in figures]
+
+
+@pytest.mark.parametrize(("threshold", "kind"), [(THRESHOLD, "locked"), (None, "oracle")])
+def test_probabilities_are_recalibrated_from_training_to_test(arms, threshold, kind):
+    report = report_of(evaluated(training_prevalence=0.1, threshold=threshold))
     logits, labels = arms["alm"].logits, arms["alm"].labels
-    assert report.raw_calibration == calibration(logits, labels)
     shifted = recalibrated(logits, calibrated_prevalence=0.1, prevalence=12 / 32)
-    assert report.calibration == calibration(shifted, labels)
+    for found, scores in ((report.raw_calibration, logits), (report.calibration, shifted)):
+        assert numbers(found.figures) == numbers(calibration(scores, labels).figures)
+        assert {figure.kind for figure in found.figures} == {"oracle"}  # no threshold of other cases is in it
     assert [point.threshold_probability for point in report.decision_curve] == list(CURVE)
     for point in report.decision_curve[::6]:
-        assert point.benefit == net_benefit(
-            logits,
-            labels,
-            threshold_probability=point.threshold_probability,
-            prevalence=12 / 32,
-            calibrated_prevalence=0.1,
-        )
+        rates = {"threshold_probability": point.threshold_probability, "prevalence": 12 / 32}
+        at_point = net_benefit_at(report.operating.table, **rates)
+        assert numbers(point.benefit.figures) == numbers(at_point.figures)
+        assert {figure.kind for figure in point.benefit.figures} == {kind}
+        anew = net_benefit(logits, labels, calibrated_prevalence=0.1, **rates)
+        assert numbers(point.anew.figures) == numbers(anew.figures)
+        assert point.anew.model.kind == "oracle"
+        assert point.anew.model.method.startswith("cut-off set by pt; prevalence of the test cases; ")
 
 
-def test_without_the_training_s_prevalence_nothing_is_guessed():
+def test_the_listed_weights_are_points_of_the_curve():
+    curve = report_of(evaluated()).decision_curve
+    assert tuple(point.threshold_probability for point in curve if point.listed) == LISTED
+    assert {0.01, 0.02} < set(LISTED)
+
+
+def test_without_the_training_s_prevalence_only_the_threshold_has_a_net_benefit():
     report = report_of(evaluated())
-    assert (report.calibration, report.decision_curve) == (None, ())
+    assert report.calibration is None
+    assert {point.anew for point in report.decision_curve} == {None}
+    assert all(point.benefit.model.value is not None for point in report.decision_curve)
+
+
+def test_a_locked_threshold_that_harms_at_a_low_weight_shows_it():
+    """Sensitivity 0.9, specificity 0.95, prevalence 1/3: by hand, contrast for all is better below pt = 5%."""
+    logits, labels = np.repeat([1.0, -1.0, -1.0, 1.0], [27, 3, 57, 3]), np.repeat([1, 1, 0, 0], [27, 3, 57, 3])
+    rows = [(f"c{i:02}", int(labels[i]), "alm", float(logits[i])) for i in range(90)]
+    curve = report_of(evaluated(rows, threshold=THRESHOLD, training_prevalence=1 / 3)).decision_curve
+    saved = {point.threshold_probability: point.benefit.net_scans_avoided.value for point in curve}
+    assert saved[0.01] == pytest.approx(100 * (2 / 3 * 0.95 - 1 / 3 * 0.1 * 99))
+    assert saved[0.02] == pytest.approx(-100)
+    assert saved[0.05] == pytest.approx(0)
+    assert saved[0.1] > 0
 
 
 def test_the_missed_are_shown_worst_first_then_the_needless_nearest_the_threshold():
@@ -132,7 +160,11 @@ def test_pictures_are_of_the_cases_volumes_and_a_broken_volume_leaves_its_case_w
     shown = report_of(evaluated(rows, cases=cases, pictured=True)).shown
     assert [(case.case_id, len(case.pictures)) for case in shown] == [("c00", 2), ("c01", 0), ("c02", 2)]
     assert shown[0].pictures[0].png.startswith(b"\x89PNG")
-    assert not any(case.pictures for case in report_of(evaluated(rows, cases=cases)).shown)
+    assert [case.lacking for case in shown] == ["", "unreadable", ""]
+    unasked = report_of(evaluated(rows, cases=cases)).shown
+    assert not any(case.pictures for case in unasked)
+    assert {case.lacking for case in unasked} == {"not asked"}
+    assert {case.lacking for case in report_of(evaluated(rows, pictured=True)).shown} == {"not given"}
 
 
 def test_figure_rows_name_arm_kind_and_part():
@@ -152,9 +184,11 @@ def test_figure_rows_name_arm_kind_and_part():
     assert counts == {
         None: 3 + 3 + 7,
         "pairs": 6,
+        "oracle point": 4,
         "at prevalence": 4 * 6,
         "calibration": 6,
         "decision curve": 3 * len(CURVE),
+        "decision curve, cut-off anew": 2 * len(CURVE),
         "subgroups": 4 + 1,
     }
     assert all({"name", "value", "interval", "confidence", "n1", "n0", "kind", "method"} <= set(row) for row in rows)
@@ -162,9 +196,9 @@ def test_figure_rows_name_arm_kind_and_part():
     assert [(row["group"], row["method"]) for row in suppressed] == [("B", "suppressed: 3 positives, 5 needed")]
 
 
-def test_an_oracle_operating_point_has_rows_of_its_own():
-    rows = figure_rows(report_of(evaluated()))
-    assert {row["kind"] for row in rows if row.get("part") in ("operating point", "at prevalence")} == {"oracle"}
+def test_without_a_locked_threshold_no_row_is_locked():
+    rows = figure_rows(report_of(evaluated(training_prevalence=0.3)))
+    assert {row["kind"] for row in rows} == {"oracle"}
     assert sum(row.get("part") == "operating point" for row in rows) == 4
 
 

@@ -104,6 +104,25 @@ def test_a_report_that_does_not_know_leaves_the_item_to_the_authors(number, plac
     assert one.blank
 
 
+@pytest.mark.parametrize("missing", [{"flow": None}, {"provenance": {"Software": "torch 2"}}])
+@pytest.mark.parametrize(("number", "place"), [("11", 0), ("12", 0), ("17a", 1)])
+def test_facts_of_prepared_studies_need_a_model_and_a_flow(missing, number, place):
+    assert item(everything(), number, place).filled
+    assert item(replace(everything(), **missing), number, place).filled is None
+
+
+def test_several_studies_of_a_patient_are_a_limit_of_intervals():
+    for number in ("29", "40"):
+        assert "intervals treat studies as independent and are too narrow" in item(everything(), number).filled
+
+
+def test_a_broken_promise_is_told_beside_the_promise():
+    rows = [(f"c{i}", int(i < 40), "alm", -1.0 if i % 2 else 1.0) for i in range(80)]
+    broken = replace(everything(), predictions=rows)
+    for number, place in (("15c", 1), ("40", 0)):
+        assert "20 of 40 missed: these cases contradict the promise" in item(broken, number, place).filled
+
+
 def test_an_oracle_threshold_is_exploratory():
     one = item(replace(everything(), threshold=None), "15c", 1)
     assert one.filled.startswith("Exploratory")

@@ -5,52 +5,14 @@ import csv
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from report.evaluations import NOTICE, THRESHOLD, clinical_study, evaluated, grouped, three_arms
+from report.page_text import Text, read, written
 
 from prostate_alm.errors import OutputError, UsageError
-from prostate_alm.report import CaseFacts, Prediction, figure_rows, report_of, summarise, write_report
+from prostate_alm.report import CaseFacts, Prediction, figure_rows, report_of, summarise, wording, write_report
 from prostate_alm.report.flow import Flow
-
-VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
-
-
-class Text(HTMLParser):
-    """The text that a reader sees, the tags seen, and a check that every one is closed."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.words, self.seen = [], [], []
-        self.feed(page)
-        self.close()
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"style", "svg", "script"} & set(self.open):
-            self.words.append(data)
-
-
-def read(path):
-    return Text(path.read_text(encoding="utf-8"))
-
-
-def written(folder, predictions=None, **given):
-    write_report(folder, evaluated(predictions, **given))
-    return read(folder / "report.html")
-
 
 FLOW = Flow(40, (("no usable axial T2", 8),), 32, 0, 0, 12, 20, 32, 0, ("Something is unknown.",))
 PROVENANCE = {"model": {"name": "the bundle", "sha256": "c" * 64}, "seed": 3, "members": [1, 2]}
@@ -102,12 +64,13 @@ def test_the_golden_numbers_reach_page_and_json(counts, tmp_path):
 def test_the_first_screen_has_question_answer_notice_and_kind(full):
     text = read(full / "report.html").text
     first = text[: text.index("Move the threshold Base, continued, ALM")]
-    main = summarise(three_arms())[-1]
+    main = summarise(three_arms(), threshold=THRESHOLD)[-1]
     assert "Who needs contrast?" in first
     assert NOTICE in first
     assert "Research software, not a medical device" in first
     assert f"oracle FPR at 0 FN, n1 = 12, n0 = 20 {100 * main.fpr_at_0fn.value:.1f}% 95% interval" in first
-    assert "locked certified, n1 = 12, n0 = 20" in first
+    missed, rate = main.locked.fn, wording.rate(main.locked.fn_rate).value
+    assert f"locked certified, n1 = 12, n0 = 20 {missed} of 12 missed: FN rate {rate}, at most" in first
     assert THRESHOLD.promise in first
 
 
@@ -121,7 +84,7 @@ def test_scans_avoided_come_with_their_warning_and_their_prevalence(threshold, f
     assert f"{point.at_prevalence.scans_avoided.value:.1f} 95% interval" in first
     assert f"{point.at_prevalence.wrongly_avoided.value:.1f} of them wrongly" in first
     assert "At a prevalence of 37.5%, that of these test cases, not of your site" in first
-    for words in ("promise is about the population", "Another vendor, protocol", "Use the prevalence of your site"):
+    for words in ("Another vendor, protocol", "Use the prevalence of your site"):
         assert words in first
     assert ("chosen on these very cases: expect missed patients elsewhere" in first) == (threshold is None)
 
@@ -136,10 +99,11 @@ def test_without_notice_or_threshold_the_page_says_what_is_missing(bare):
     page = bare
     assert "none given No locked threshold came with this evaluation" in page.text
     assert "oracle threshold (0 FN)" in page.text
-    assert "the prevalence in the model's training is not known" in page.text
+    assert "the prevalence in its training is not known" in page.text
+    assert "cut-off were chosen anew" not in page.text
     assert "How many studies were read and excluded is not known" in page.text
-    assert "Vendor, field strength, site and age of these cases are not known" in page.text
-    assert "No pictures: the volumes of the cases were not at hand" in page.text
+    assert "Not assessed: vendor, field strength, site, age band (unknown for all cases)." in page.text
+    assert "No pictures: none were asked for" in page.text
     assert ("p", {"class": "notice", "role": "note"}) not in page.seen
 
 
@@ -176,7 +140,15 @@ def test_subgroups_are_shown_and_small_ones_suppressed(full):
 def test_probabilities_need_the_prevalence_of_the_training(full):
     text = read(full / "report.html").text
     assert "recalibrated from the training's prevalence (25.0%) to that of these cases (37.5%)" in text
-    assert "1 in" in text[text.index("Is it worth it?") :]
+    section = text[text.index("Is it worth it?") : text.index("Does it hold for every group?")]
+    for point in report_of(FULL).decision_curve:
+        told = [wording.area(point.benefit.model), wording.count(point.benefit.net_scans_avoided)]
+        said = [*told, wording.area(point.anew.model)]
+        assert all(f"{one.value} {one.interval}" in section for one in said) or not point.listed
+    assert "ALM, locked" in section
+    assert "ALM if the cut-off were chosen anew for each weight" in section
+    assert section.count("ALM's constraint shifts the scores: these are not probabilities") == 1
+    assert "ALM's constraint shifts the scores" in text[: text.index("Is it worth it?")]
     assert "There is no decision curve" not in text
 
 
@@ -282,10 +254,18 @@ def test_one_class_gives_a_page_that_says_undefined(tmp_path, label, threshold):
     assert "script" not in {tag for tag, _ in page.seen}
 
 
-def test_an_earlier_pdf_does_not_stay_beside_other_figures(tmp_path):
+def test_no_earlier_file_stays_beside_other_figures(tmp_path, monkeypatch):
     (tmp_path / "report.pdf").write_bytes(b"%PDF of another evaluation")
     written(tmp_path, clinical_study())
     assert not (tmp_path / "report.pdf").exists()
+
+    def full_disk(path, rows):
+        raise OutputError("no space left")
+
+    monkeypatch.setattr("prostate_alm.report.write.write_json", full_disk)
+    with pytest.raises(OutputError):
+        write_report(tmp_path, evaluated())
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.csv"}
 
 
 def test_nothing_is_written_when_the_predictions_are_wrong(tmp_path):

@@ -102,6 +102,9 @@ def test_the_first_page_has_question_answer_notice_and_kind(report, content):
     oracle = wording.rate(report.main.fpr_at_0fn)
     for words in (
         "Who needs contrast?", NOTICE, THRESHOLD.promise, "ORACLE", "LOCKED", oracle.value, oracle.interval,
+        f"LOCKED certified, n1 = 12, n0 = 20 {report.main.locked.fn} of 12",
+        f"missed: FN rate {wording.rate(report.main.locked.fn_rate).value}, at most",
+        f"FN rate one-sided 95% bound, oracle 0.0% at most {wording.upper_bound(report.oracle.table.fn_rate)}",
         "n1 = 12, n0 = 20", "Scans avoided per 100 patients", "An avoided scan can be a missed patient",
     ):  # fmt: skip
         assert flat(words) in first

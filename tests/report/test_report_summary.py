@@ -88,8 +88,11 @@ def figure(value, interval):
     ("value", "interval", "as_rate", "as_area"),
     [
         (None, None, ("undefined", ""), ("undefined", "")),
-        (0.5, None, ("50.0%", "no interval"), ("0.500", "no interval")),
-        (1.0, (1.0, 1.0), ("100.0%", "interval degenerate"), ("1.000", "interval degenerate")),
+        (0.5, None, ("50.0%", "no interval: why"), ("0.500", "no interval: why")),
+        (1.0, (1.0, 1.0), ("100.0%", wording.DEGENERATE), ("1.000", wording.DEGENERATE)),
+        (0.0004, (0.0, 0.0009), ("< 0.1%", "0.0 to 0.1%"), ("< 0.001", "0.000 to 0.001")),
+        (0.9999, (0.9996, 1.0), ("> 99.9%", "> 99.9 to 100.0%"), ("1.000", "1.000 to 1.000")),
+        (0.0, (0.0, 0.0004), ("0.0%", "0.0 to < 0.1%"), ("0.000", "0.000 to < 0.001")),
         (0.3125, (0.2, 0.4406), ("31.2%", "20.0 to 44.1%"), ("0.312", "0.200 to 0.441")),
     ],
 )
@@ -97,6 +100,18 @@ def test_wording_of_figures(value, interval, as_rate, as_area):
     written, area = wording.rate(figure(value, interval)), wording.area(figure(value, interval))
     assert (written.value, written.interval, written.method) == (*as_rate, "why")
     assert (area.value, area.interval) == as_area
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00012, "1 in 833333 patients"), (8.0, "1 in 13 patients"), (0.0, ""), (1e-15, "")]
+)
+def test_a_share_of_a_hundred_is_one_in_so_many(value, text):
+    assert wording.one_in(figure(value, None)) == text
+
+
+def test_a_figure_of_patients_or_an_area_below_its_top_does_not_say_the_top():
+    assert wording.count(figure(99.97, (99.9, 100.0))).value == "> 99.9"
+    assert wording.area(Figure("AUC", 0.9999, (0.9, 1.0), 0.95, 3, 4, "oracle", "DeLong")).value == "> 0.999"
 
 
 def test_wording_of_a_bound_that_is_not_there():

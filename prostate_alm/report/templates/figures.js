@@ -46,14 +46,19 @@ function figuresOf(count, p) {
 
 const logOdds = (probability) => Math.log(probability / (1 - probability));
 
-// net benefit of calling positive whose probability, recalibrated from training to p, reaches pt (see net_benefit)
+// at and above it a case's probability, recalibrated from training to p, reaches pt (see net_benefit)
+const cutOff = (pt, p) => logOdds(pt) - 1e-12 - (logOdds(p) - logOdds(data.learnt));
+
+// of the start's threshold, and of a cut-off chosen anew for this weight (see net_benefit_at)
 function benefitsOf(pt, p) {
   const weight = pt / (1 - pt);
-  const count = countAt(0, logOdds(pt) - 1e-12 - (logOdds(p) - logOdds(data.learnt)));
+  const model = (se, sp) => p * se - (1 - p) * (1 - sp) * weight;
+  const count = countAt(0, data.start);
   return {
-    model: fromRates(count, (se, sp) => p * se - (1 - p) * (1 - sp) * weight),
+    model: fromRates(count, model),
     all: { value: p - (1 - p) * weight },
     avoided: fromRates(count, (se, sp) => 100 * ((1 - p) * sp - (p * (1 - se)) / weight)),
+    anew: data.learnt === null ? null : fromRates(countAt(0, cutOff(pt, p)), model),
   };
 }
 
@@ -64,4 +69,13 @@ function fixed(value, digits) {
   const tie = /^50*$/.test(rest.slice(digits)) && Number(down.slice(-1)) % 2 === 0;
   const text = tie ? down : Math.abs(value).toFixed(digits);
   return value < 0 && Number(text) !== 0 ? `-${text}` : text;
+}
+
+// never 0 of what is more, nor the top of what is less; 1e-9 is what rounding alone leaves of 0
+function bounded(value, digits, top) {
+  const shown = fixed(value, digits);
+  const least = 10 ** -digits;
+  if (value > 1e-9 && Number(shown) === 0) return `< ${fixed(least, digits)}`;
+  if (top !== null && value < top - 1e-9 && Number(shown) === top) return `> ${fixed(top - least, digits)}`;
+  return shown;
 }

@@ -8,33 +8,39 @@ const state = { arm: 0, steps: [], at: 0, prevalence: data.prevalence };
 
 const score = (value) => (value === Infinity ? "above every score" : `${fixed(value, 3)} logits`);
 
-function interval(name, figure, unit) {
-  const high = `${fixed(figure.high, 1)}${unit}`;
-  return name === "fn_rate" ? `at most ${high}` : `${fixed(figure.low, 1)} to ${high}`;
+function interval(name, figure, { unit, digits, top }) {
+  const high = `${bounded(figure.high, digits, top)}${unit}`;
+  if (name === "fn_rate") return `at most ${high}`;
+  return figure.low === figure.high ? data.degenerate : `${bounded(figure.low, digits, top)} to ${high}`;
 }
 
-function write(scope, name, figure, unit, digits = 1) {
+const PERCENT = { unit: "%", digits: 1, top: 100 };
+const PATIENTS = { unit: "", digits: 1, top: 100 };
+const BENEFIT = { unit: "", digits: 3, top: null };
+
+function write(scope, name, figure, scale) {
   for (const cell of scope.querySelectorAll(`[data-figure="${name}"]`)) {
     cell.dataset.value = figure ? String(figure.value) : "";
-    cell.textContent = figure ? `${fixed(figure.value, digits)}${unit}` : "undefined";
+    cell.textContent = figure ? `${bounded(figure.value, scale.digits, scale.top)}${scale.unit}` : "undefined";
   }
   for (const cell of scope.querySelectorAll(`[data-interval="${name}"]`)) {
     cell.dataset.low = figure ? String(figure.low) : "";
     cell.dataset.high = figure ? String(figure.high) : "";
-    cell.textContent = figure ? interval(name, figure, unit) : "";
+    cell.textContent = figure ? interval(name, figure, scale) : "";
   }
 }
 
 function writeFigures(scope, figures, names) {
-  for (const name of names) write(scope, name, figures[name], name.endsWith("avoided") ? "" : "%");
+  for (const name of names) write(scope, name, figures[name], name.endsWith("avoided") ? PATIENTS : PERCENT);
 }
 
 function writeBenefits(p) {
   for (const row of document.querySelectorAll("[data-pt]")) {
     const found = benefitsOf(Number(row.dataset.pt), p);
-    write(row, "benefit", found.model, "", 3);
-    write(row, "benefit_all", found.all, "", 3);
-    write(row, "net_avoided", found.avoided, "", 1);
+    write(row, "benefit", found.model, BENEFIT);
+    write(row, "benefit_all", found.all, BENEFIT);
+    write(row, "net_avoided", found.avoided, PATIENTS);
+    write(row, "benefit_anew", found.anew, BENEFIT);
   }
 }
 
@@ -118,7 +124,8 @@ function showKind(threshold) {
   tag.className = `tag ${kind}`;
   tag.textContent = kind;
   const said = kind === "locked" ? "fixed beforehand on other cases" : "read off these same cases: the best case, not a forecast; the intervals do not allow for the choice";
-  text(document, "moved-kind-said", said);
+  text(document, "moved-kind-said", `${kind}: ${said}`);
+  text(document, "moved-kind", kind);
 }
 
 function dashed() {
@@ -191,11 +198,34 @@ function restart() {
 
 // ---- the prevalence ------------------------------------------------------------------------------------------
 
+const prevalences = () => document.querySelectorAll("[data-prevalence]");
+
+function writePrevalence(input) {
+  input.value = String(Number((100 * state.prevalence).toFixed(1)));
+  refuse(input, "");
+}
+
+function refuse(input, reason) {
+  input.setAttribute("aria-invalid", String(reason !== ""));
+  const place = byId(`${input.id}-refused`);
+  if (place) place.textContent = reason;
+}
+
+function readPrevalence(input) {
+  if (input.validity.valid) {
+    refuse(input, "");
+    setPrevalence(Number(input.value) / 100, input);
+  } else {
+    refuse(input, `Not a prevalence: give 0.1 to 99.9%, one decimal at most. The figures stay at ${fixed(100 * state.prevalence, 1)}%.`);
+  }
+}
+
+const oneIn = (wrongly) => (wrongly > 1e-9 ? `, 1 in ${Math.floor(100 / wrongly + 0.5)} patients` : "");
+
 function setPrevalence(p, from) {
-  if (!(p > 0 && p < 1)) return;
   state.prevalence = p;
-  for (const input of document.querySelectorAll("[data-prevalence]")) {
-    if (input !== from) input.value = String(Number((100 * p).toFixed(1)));
+  for (const input of prevalences()) {
+    if (input !== from) writePrevalence(input);
   }
   const own = p === data.prevalence;
   text(document, "prevalence", `${fixed(100 * p, 1)}%`);
@@ -203,6 +233,7 @@ function setPrevalence(p, from) {
   text(document, "prevalence-said", own ? "that of these test cases, not of your site" : "set by the reader");
   const figures = figuresOf(countAt(0, data.start), p);
   writeBenefits(p);
+  text(document, "one-in", oneIn(figures.wrongly_avoided.value));
   writeFigures(byId("avoided"), figures, ["scans_avoided", "wrongly_avoided", "npv"]);
   show();
 }
@@ -217,8 +248,9 @@ function listen() {
   window.addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("details")) details.open = true;
   });
-  for (const input of document.querySelectorAll("[data-prevalence]")) {
-    input.addEventListener("input", () => setPrevalence(Number(input.value) / 100, input));
+  for (const input of prevalences()) {
+    input.addEventListener("input", () => readPrevalence(input));
+    input.addEventListener("blur", () => input.validity.valid || writePrevalence(input));
   }
   data.arms.forEach((_, arm) => {
     byId(`arm-${arm}`).addEventListener("change", () => choose(arm, countAt(state.arm, state.steps[state.at]).fn));
