@@ -7,11 +7,12 @@ import io
 import json
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prostate_alm.errors import OutputError, UsageError
 
@@ -39,6 +40,34 @@ def output_folder(path: Path | str) -> Path:
 
 
 @contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """What the file system refuses in the block becomes an OutputError that names the path.
+
+    Example:
+        >>> try:
+        ...     with writing("/dev/null/x"):
+        ...         Path("/dev/null/x").touch()
+        ... except OutputError as error:
+        ...     print(str(error).partition(";")[0])
+        cannot write /dev/null/x: Not a directory
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {_reason(error)}; is there space, and may you write there?") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the file system said, in one line: libraries wrap it into texts of their own."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and below.strerror:
+            return below.strerror
+        below = below.__cause__ or below.__context__
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
 def whole_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place on success and vanishes on failure.
 
@@ -50,14 +79,11 @@ def whole_file(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     part = path.with_name(f".{uuid.uuid4().hex[:12]}.part.{path.name}")  # two machines may share a process number
     try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; is there space, and may you write there?"
-        ) from error
+        with writing(path):
+            yield part
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink()
@@ -65,9 +91,10 @@ def whole_file(path: Path | str) -> Iterator[Path]:
 
 def discard_parts(folder: Path | str) -> None:
     """Remove what killed processes left half-written below a folder; call it only while holding the folder's lock."""
-    for part in Path(folder).rglob(".*.part.*"):
-        if part.is_file():
-            part.unlink(missing_ok=True)
+    with writing(folder):
+        for part in Path(folder).rglob(".*.part.*"):
+            if part.is_file():
+                part.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> Path:
@@ -121,7 +148,28 @@ def lock_folder(folder: Path | str) -> Iterator[None]:
         raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another output folder") from error
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except OSError as error:
             raise UsageError(f"another process works in {folder}; wait for it, or choose another folder") from error
         yield
+
+
+def is_locked(folder: Path | str) -> bool:
+    """True while another process holds a folder; it is never kept from one by this."""
+    try:
+        with (Path(folder) / ".lock").open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock was ever taken there, or it is not ours to read
+        return False
+    return False
+
+
+def _lock(handle: IO[str]) -> None:
+    """Take the lock; `is_locked` may hold it for a moment."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(0.1)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

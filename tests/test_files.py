@@ -78,6 +78,23 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path) -> No
     assert (tmp_path / "kept.txt").read_text() == "fits"
 
 
+def test_what_a_library_makes_of_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    def wrapped() -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise OSError(f"with a traceback:\n{error}") from error
+
+    for fails, words in ((wrapped, "No space left on device"), (lambda: _raise(OSError("one\ntwo")), "one;")):
+        with pytest.raises(OutputError, match=words) as told, whole_file(tmp_path / "x"):
+            fails()
+        assert "\n" not in str(told.value)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 @pytest.mark.parametrize("place", ["file/a.txt", "absent/a.txt"])
 def test_a_folder_that_is_none_is_one_clear_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in the way")

@@ -27,7 +27,8 @@ def verify(log: Log, head: Head = None, log_only: Alone = False) -> None:
     """Check the chain of an audit log, and the results and the worklist beside it, byte for byte.
 
     Prints the number of entries and the last hash. Note that hash elsewhere: given as --head later, it tells whether
-    entries were cut off the end. Exit code 8 if anything differs; the line or file is named.
+    entries were cut off the end. Exit code 8 if anything differs; the line or file is named. It may be called while
+    triage runs: exit code 2 if the folder does not come to rest.
 
     Example: prostate-alm audit verify triage/audit.jsonl
     """

@@ -6,6 +6,7 @@ ours, whenever a run was killed.
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ from typing import Any
 
 from prostate_alm import __version__
 from prostate_alm.errors import IntegrityError, OutputError
-from prostate_alm.files import sha256
+from prostate_alm.files import sha256, writing
 from prostate_alm.triage.chain import HEALED, Chain, read_chain, seal
 
 AUDIT = "audit.jsonl"
 AUDIT_VERSION = 1
+_OF_A_STUDY = re.compile(r"([0-9a-f]{8,})(\..+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,21 @@ class Logged:
     files: Mapping[str, str]
 
     def wrong(self, out: Path, study_key: str) -> str:
-        """The first file that is missing or not as logged, empty if there is none."""
+        """The first file that is missing, not as logged or cannot be read, empty if there is none."""
         for ending, recorded in self.files.items():
             path = out / f"{study_key}{ending}"
-            if not path.is_file():
-                return f"{path.name} is missing"
-            if sha256(path) != recorded:
-                return f"{path.name} is not as logged"
+            try:
+                if not path.exists():
+                    return f"{path.name} is missing"
+                if not path.is_file() or sha256(path) != recorded:
+                    return f"{path.name} is not as logged"
+            except OSError as error:
+                return f"{path.name} cannot be read: {error.strerror}"
         return ""
+
+    def look(self, out: Path, study_key: str) -> tuple[object, ...]:
+        """What the file system says of the files without reading them; it changes with whatever changes one of them."""
+        return (self.line, *(_look(out / f"{study_key}{ending}") for ending in self.files))
 
 
 @dataclass
@@ -52,15 +61,17 @@ class Ledger:
 
     Args:
         results: study key -> the last entry on it.
-        worklist: SHA-256 of the last worklist, empty if there is none.
+        worklist: SHA-256 of the last worklist, empty if none was written since the last run began.
         run: the last entry of the kind `run`, None if there is none.
         events: how many entries of each kind.
+        torn_bytes: length of each torn line that was closed.
     """
 
     results: dict[str, Logged] = field(default_factory=dict)
     worklist: str = ""
     run: dict[str, Any] | None = None
     events: Counter[str] = field(default_factory=Counter)
+    torn_bytes: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, chain: Chain) -> "Ledger":
@@ -78,6 +89,8 @@ class Ledger:
     def take(self, entry: Mapping[str, Any], line: int) -> None:
         """Add one entry."""
         self.events[entry["event"]] += 1
+        if "torn_bytes" in entry:
+            self.torn_bytes.append(entry["torn_bytes"])
         if entry["event"] == "result":
             self.results[entry["study_key"]] = Logged(line, entry["files"])
         elif entry["event"] in ("gone", "removed"):
@@ -85,7 +98,31 @@ class Ledger:
         elif entry["event"] == "worklist":
             self.worklist = entry["sha256"]
         elif entry["event"] == "run":
-            self.run = dict(entry)
+            self.run, self.worklist = dict(entry), ""
+
+
+def strays(out: Path, ledger: Ledger) -> dict[str, list[str]]:
+    """The files that bear a study's key and are none of its last result, by study key; in order.
+
+    Raises:
+        OutputError: if the folder cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    with writing(out):
+        names = sorted(path.name for path in out.iterdir())
+    for name in names:
+        match = _OF_A_STUDY.fullmatch(name)
+        if match and match[2] not in ledger.files(match[1]):
+            found.setdefault(match[1], []).append(name)
+    return found
+
+
+def _look(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_log(path: Path) -> Chain:
@@ -114,6 +151,7 @@ class AuditLog:
 
     def __init__(self, out: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.path, self._now = out / AUDIT, now
+        self._verdicts: dict[str, tuple[tuple[object, ...], str]] = {}
         torn = self._load()
         try:
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -148,8 +186,18 @@ class AuditLog:
 
     def holds(self, out: Path, study_key: str) -> bool:
         """True if the stored result of a study is the one that was logged, byte for byte."""
+        return ".json" in self.ledger.files(study_key) and not self.wrong(out, study_key)
+
+    def wrong(self, out: Path, study_key: str) -> str:
+        """As `Logged.wrong` of the last entry; files are read once, and again if the file system tells of a change."""
         logged = self.ledger.results.get(study_key)
-        return logged is not None and ".json" in logged.files and not logged.wrong(out, study_key)
+        if logged is None:
+            return ""
+        seen = logged.look(out, study_key)  # before they are read: what changes meanwhile is read again
+        known = self._verdicts.get(study_key)
+        if known is None or known[0] != seen:
+            known = self._verdicts[study_key] = seen, logged.wrong(out, study_key)
+        return known[1]
 
     def close(self) -> None:
         """Release the file."""
@@ -162,7 +210,10 @@ class AuditLog:
         self._lines += torn.count(b"\n") + 1 if torn else 0
         kept = torn[:1000].decode("ascii", "backslashreplace")
         content = {"torn": kept, "torn_bytes": len(torn), "torn_sha256": hashlib.sha256(torn).hexdigest()}
-        self._append(HEALED, content, b"\n")
+        if self._entries:
+            self._append(HEALED, content, b"\n")
+        else:
+            self._append("log", content | {"schema_version": AUDIT_VERSION}, b"\n")
 
     def _append(self, event: str, content: Mapping[str, Any], before: bytes) -> None:
         time = self._now().isoformat(timespec="milliseconds")

@@ -6,13 +6,20 @@ before; zeros for the first) and `hash`, the SHA-256 of the same JSON without `h
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 START = "0" * 64
 HEALED = "healed"
-"""The event of the entry that follows a torn line, and names its bytes by their SHA-256 in `torn_sha256`."""
+"""The event of the entry that follows a torn line, and names its bytes by their SHA-256 in `torn_sha256`.
+
+The first entry of a log may do that too, whatever its event.
+"""
+_VALUE = r'"(?:[^"\\]|\\.)*\\?"?|[-+.0-9a-zA-Z]*|[\[{][ -\x7f]*'
+_MEMBER = re.compile(rf'("[a-z_0-9]*("(:({_VALUE}))?)?)?')
+"""What a member that is cut off looks like."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,8 @@ class Chain:
         entries: those that hang together from the first on.
         lines: the line of each, from 1.
         head: hash of the last of them.
-        torn: what stands behind it, without the end of a line: a write that was cut short. None if nothing does, and
-            empty if it was cut between the last entry and the end of its line.
+        torn: what stands behind it, without the end of a line: a write that was cut short, and further ones that were
+            to close it. None if nothing does, and empty if it was cut between the last entry and the end of its line.
         broken: what is wrong behind it if it is not that, with the line; empty if nothing is.
     """
 
@@ -61,7 +68,8 @@ def canonical(content: dict[str, Any]) -> bytes:
 def read_chain(data: bytes) -> Chain:
     """The entries of a log, as far as they hang together.
 
-    A torn line is passed over if the entry behind it says so, with its hash.
+    A torn line is passed over if the entry behind it says so, with its hash. A line that no write can have left, such
+    as a whole one that was changed, is never taken for a torn one.
     """
     *whole, rest = data.split(b"\n")
     entries: list[dict[str, Any]] = []
@@ -69,7 +77,7 @@ def read_chain(data: bytes) -> Chain:
     head, torn, wrong = START, list[bytes](), ""
     for number, line in enumerate(whole, start=1):
         found, problem = _entry(line, len(entries), head)
-        if found is not None and _follows(found, torn):
+        if found is not None and _follows(found, torn, head):
             entries.append(found)
             lines.append(number)
             head, torn, wrong = found["hash"], [], ""
@@ -77,21 +85,82 @@ def read_chain(data: bytes) -> Chain:
             wrong = wrong or f"line {number} {problem or 'does not follow the line before'}"
             torn.append(line)
     last = _entry(rest, len(entries), head)[0] if rest else None
-    if last is not None and _follows(last, torn):
+    if last is not None and _follows(last, torn, head):
         return Chain((*entries, last), (*lines, len(whole) + 1), last["hash"], torn=b"")
     whole_part = Chain(tuple(entries), tuple(lines), head)
     if not rest and not torn:
         return whole_part
-    if rest and not any(_sealed(line) for line in torn):
+    if rest and _torn([*torn, rest], len(entries), head):
         return replace(whole_part, torn=b"\n".join([*torn, rest]))
-    return replace(whole_part, broken=wrong)
+    problem = _entry(rest, len(entries), head)[1] or "does not follow the line before"
+    return replace(whole_part, broken=wrong or f"line {len(whole) + 1} {problem}")
 
 
-def _follows(entry: dict[str, Any], torn: Sequence[bytes]) -> bool:
+def _follows(entry: dict[str, Any], torn: Sequence[bytes], previous: str) -> bool:
     if not torn:
         return True
-    bytes_between = hashlib.sha256(b"\n".join(torn)).hexdigest()
-    return entry.get("event") == HEALED and entry.get("torn_sha256") == bytes_between
+    closes = entry.get("event") == HEALED or entry["entry"] == 0
+    return closes and entry.get("torn_sha256") == _hash_of(torn) and _torn(torn, entry["entry"], previous)
+
+
+def _hash_of(torn: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"\n".join(torn)).hexdigest()
+
+
+def _torn(lines: Sequence[bytes], number: int, previous: str) -> bool:
+    """True if the lines are the next entry, cut off, and then entries that were to close it, cut off too."""
+    for place, line in enumerate(lines):
+        begun = _begun(line)
+        if begun is None or begun.get("entry", number) != number or begun.get("previous", previous) != previous:
+            return False
+        if place and not _closing(line, number):
+            return False
+        if place and begun.get("torn_sha256", _hash_of(lines[:place])) != _hash_of(lines[:place]):
+            return False
+    return True
+
+
+def _closing(line: bytes, number: int) -> bool:
+    """True if a line that is cut off can be the beginning of an entry that closes a torn one."""
+    start = f'{{"entry":{number},"event":"'
+    starts = [f'{start}{HEALED}"'.encode(), *([f'{start}log"'.encode()] if number == 0 else [])]
+    written = line.rstrip(b"\0")
+    return any(written.startswith(each) or each.startswith(written) for each in starts)
+
+
+def _begun(line: bytes) -> dict[str, Any] | None:
+    """The whole members of an entry that is cut off, None if its writing cannot have ended there.
+
+    A power cut can leave zeros in place of the end.
+    """
+    try:
+        text = line.rstrip(b"\0").decode("ascii")
+    except ValueError:
+        return None
+    if not text:
+        return {}
+    found = _members(text) if text.startswith("{") and _parsed(text.encode()) is None else None
+    if found is None:
+        return None
+    members, place = found
+    known = canonical(members).decode()[:-1] + ("," if members else "")
+    return members if text[:place] == known and _MEMBER.fullmatch(text, place) else None
+
+
+def _members(text: str) -> tuple[dict[str, Any], int] | None:
+    """The members of an object that have their comma, and where the next one begins; None if a value ends otherwise."""
+    decoder, members, place = json.JSONDecoder(), dict[str, Any](), 1
+    try:
+        while True:
+            name, colon = decoder.raw_decode(text, place)
+            value, end = decoder.raw_decode(text, colon + 1)
+            if end == len(text):
+                return members, place
+            if not isinstance(name, str) or text[end] != ",":
+                return None
+            members[name], place = value, end + 1
+    except (ValueError, RecursionError):
+        return members, place
 
 
 def _entry(line: bytes, number: int, previous: str) -> tuple[dict[str, Any] | None, str]:
@@ -104,11 +173,6 @@ def _entry(line: bytes, number: int, previous: str) -> tuple[dict[str, Any] | No
     if content.get("previous") != previous or content.get("entry") != number:
         return None, "does not follow the line before: lines were changed, added or taken away"
     return content, ""
-
-
-def _sealed(line: bytes) -> bool:
-    content = _parsed(line)
-    return content is not None and _matches(line, content)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

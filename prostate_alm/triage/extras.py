@@ -6,11 +6,12 @@ None of it can change a decision or lose one: what cannot be written becomes a n
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prostate_alm.errors import OutputError
-from prostate_alm.files import whole_file
+from prostate_alm.files import whole_file, writing
 from prostate_alm.triage.absence import NothingToWriteError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 REPORT, PAGE, MAP = ".sr.dcm", ".pdf.dcm", ".saliency.nii.gz"
 """Endings: structured report, case report as encapsulated PDF, saliency map."""
+ENDINGS = (REPORT, PAGE, MAP)
 
 NO_DICOM, NO_MAP = "no DICOM output", "no saliency map"
 """What a note begins with that says why something cannot be written at all; trying again would not help."""
@@ -80,13 +82,17 @@ class Extras:
         return notes
 
     def complete(self, decision: "Decision") -> bool:
-        """True if all that is wanted is in the folder, or the decision's notes say why it cannot be."""
+        """True if all that is wanted was written with the decision, or its notes say why it cannot be.
+
+        False also if a file lies there that was not written with it: it may be another patient's.
+        """
         notes = [str(note) for note in decision.qc.get("notes", [])]
+        here = {ending for ending in ENDINGS if _path(self.out, decision.study_key, ending).exists()}
+        own = {ending for ending in here if f"{decision.study_key}{ending}" in decision.files}
         wanted = [(REPORT, NO_DICOM), (PAGE, NO_DICOM)] if self.dicom else []
         wanted += [(MAP, NO_MAP)] if self.saliency else []
-        return all(
-            _path(self.out, decision.study_key, ending).is_file() or any(note.startswith(f"{why}: ") for note in notes)
-            for ending, why in wanted
+        return here == own and all(
+            ending in own or any(note.startswith(f"{why}: ") for note in notes) for ending, why in wanted
         )
 
     def _write_map(self, decision: "Decision", case: Case) -> "SaliencyMap":
@@ -112,8 +118,11 @@ class Extras:
     def _save(self, dataset: "Dataset", decision: "Decision", ending: str) -> None:
         from prostate_alm.studies.dicom.quiet import quiet
 
-        with quiet(), whole_file(_path(self.out, decision.study_key, ending)) as part:
-            dataset.save_as(part, enforce_file_format=True)
+        content = BytesIO()  # pydicom gives the disk's errors a text of many lines
+        with quiet():
+            dataset.save_as(content, enforce_file_format=True)
+        with whole_file(_path(self.out, decision.study_key, ending)) as part:
+            part.write_bytes(content.getvalue())
 
 
 def remove_extras(out: Path, study_key: str) -> None:
@@ -122,12 +131,10 @@ def remove_extras(out: Path, study_key: str) -> None:
     Raises:
         OutputError: if one cannot be removed.
     """
-    for ending in (REPORT, PAGE, MAP):
+    for ending in ENDINGS:
         path = _path(out, study_key, ending)
-        try:
+        with writing(path):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot replace {path}: {error.strerror}; choose another output folder") from error
 
 
 def _path(out: Path, study_key: str, ending: str) -> Path:

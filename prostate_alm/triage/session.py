@@ -4,14 +4,13 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from prostate_alm.errors import UsageError
-from prostate_alm.files import discard_parts, json_text, lock_folder, output_folder, sha256, write_text
-from prostate_alm.triage.audit import AuditLog, audit_log
+from prostate_alm.files import discard_parts, json_text, lock_folder, output_folder, sha256, write_text, writing
+from prostate_alm.triage.audit import AuditLog, Logged, audit_log, strays
 from prostate_alm.triage.decision import Decision
 from prostate_alm.triage.extras import Case, Extras, remove_extras
 from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
@@ -21,6 +20,7 @@ from prostate_alm.triage.keymap import check_keymap, write_keymap
 from prostate_alm.triage.resuming import check_no_new_folder, check_resume, run_settings
 from prostate_alm.triage.scratch import scratch_folder
 from prostate_alm.triage.worklist import (
+    WORKLIST,
     Run,
     remove_worklist,
     result_path,
@@ -139,17 +139,25 @@ class Session:
         return {key for key in stored_keys(self.out) if not self.log.holds(self.out, key)}
 
     def write_worklist(self, run: Run) -> None:
-        """Write `worklist.csv` over every result in the folder, and log it first."""
+        """Write `worklist.csv` over every result in the folder, and log it first; nothing if it stands already."""
         run = replace(run, distrusted=self.distrusted())
-        record = partial(self.log.record, "worklist")
-        _to_the_end(lambda: write_worklist(self.out, run, lambda digest, rows: record(sha256=digest, rows=rows)))
+        _to_the_end(lambda: write_worklist(self.out, run, self._record_worklist))
+
+    def _record_worklist(self, digest: str, rows: int) -> bool:
+        """Log a worklist; False if it need not be written, since it stands as it was logged."""
+        if digest != self.log.ledger.worklist:
+            self.log.record("worklist", sha256=digest, rows=rows)
+            return True
+        with suppress(OSError):
+            return sha256(self.out / WORKLIST) != digest
+        return True
 
     def _write_all(self, decision: Decision, case: Case) -> Decision:
         """Write the result, and what is wanted beside it, which takes its place once it is logged."""
         if not (self.options.dicom or self.options.saliency):
             self._write(decision)
             return decision
-        with tempfile.TemporaryDirectory(prefix=STAGE, dir=self.out) as stage:
+        with writing(self.out), tempfile.TemporaryDirectory(prefix=STAGE, dir=self.out) as stage:
             notes = replace(self.extras, out=Path(stage)).write(decision, case)
             if notes:
                 decision = replace(decision, qc=decision.qc | {"notes": [*decision.qc.get("notes", []), *notes]})
@@ -165,7 +173,9 @@ class Session:
     def _clear(self, study_key: str) -> None:
         """Remove an earlier result first: a run that dies leaves none rather than an old one, or a mixture."""
         remove_extras(self.out, study_key)
-        result_path(self.out, study_key).unlink(missing_ok=True)
+        path = result_path(self.out, study_key)
+        with writing(path):
+            path.unlink(missing_ok=True)
         if self.log.ledger.files(study_key):
             self.log.record("removed", study_key=study_key)
 
@@ -177,20 +187,18 @@ class Session:
         path, content = result_path(self.out, decision.study_key), decision.to_json()
         text = json_text(content)
         staged = [] if stage is None else sorted(stage.iterdir())
-        others = [*self._beside(decision.study_key), *staged]
-        beside = {other.name.removeprefix(decision.study_key): sha256(other) for other in others}
+        before = self.log.ledger.files(decision.study_key)  # whatever else lies there is none of ours
+        beside = {ending: digest for ending, digest in before.items() if ending != ".json"}
+        beside |= {other.name.removeprefix(decision.study_key): sha256(other) for other in staged}
         self.log.record(
             "result",
             **{name: content[name] for name in STATED},
             files={".json": hashlib.sha256(text.encode()).hexdigest()} | beside,
         )
         for other in staged:
-            other.replace(self.out / other.name)
+            with writing(self.out / other.name):
+                other.replace(self.out / other.name)
         write_text(path, text)
-
-    def _beside(self, study_key: str) -> list[Path]:
-        """The files of a study beside its result."""
-        return [path for path in sorted(self.out.glob(f"{study_key}.*")) if path.suffix != ".json"]
 
 
 def _to_the_end(step: Callable[[], object]) -> None:
@@ -238,12 +246,22 @@ def open_session(judge: Judge, out: Path, options: Options) -> Iterator[Session]
 
 def _look_back(log: AuditLog, out: Path) -> None:
     """Say in the log what in the folder is not as it says."""
+    changed: dict[str, int | None] = {}
     for key, logged in sorted(log.ledger.results.items()):
-        problem = logged.wrong(out, key)
+        problem = log.wrong(out, key)
         if problem and not result_path(out, key).exists():
+            _remove_rest(out, key, logged)
             log.record("gone", study_key=key, logged_in_line=logged.line)
         elif problem:
-            log.record("changed", study_key=key, logged_in_line=logged.line)
-    for key in stored_keys(out):
-        if not log.ledger.files(key):
-            log.record("changed", study_key=key, logged_in_line=None)
+            changed[key] = logged.line
+    for key in sorted(changed | dict.fromkeys(strays(out, log.ledger))):
+        log.record("changed", study_key=key, logged_in_line=changed.get(key))
+
+
+def _remove_rest(out: Path, study_key: str, logged: Logged) -> None:
+    """Remove what stands beside a result that is gone, if it is ours: a kill can leave it, and no decision holds it."""
+    for ending, recorded in logged.files.items():
+        path = out / f"{study_key}{ending}"
+        if path.is_file() and not Logged(logged.line, {ending: recorded}).wrong(out, study_key):
+            with writing(path):
+                path.unlink()

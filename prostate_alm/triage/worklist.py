@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from prostate_alm import __version__
 from prostate_alm.errors import OutputError
 from prostate_alm.files import csv_text, write_text
 from prostate_alm.triage.decision import Decision, Outcome
@@ -24,6 +26,8 @@ class Run:
 
     Args:
         settings_key: of its model, threshold and settings.
+        model: SHA-256 of its weights.
+        threshold: as its decisions state it.
         found: keys of all that it has found.
         pending: those of them that are not decided, with the reason.
         distrusted: keys of the stored results that are not as the audit log has them.
@@ -32,6 +36,8 @@ class Run:
     """
 
     settings_key: str
+    model: str = ""
+    threshold: Mapping[str, Any] = field(default_factory=dict)
     found: Collection[str] = ()
     pending: Mapping[str, str] = field(default_factory=dict)
     distrusted: Collection[str] = ()
@@ -43,10 +49,20 @@ class Run:
         if decision.study_key in self.distrusted:
             return "the stored result is not as the audit log has it; triage the study again"
         if decision.settings_key != self.settings_key:
-            return "decided with another model or threshold; triage again"
+            return f"decided {self._otherwise(decision)}; triage again"
         if decision.place_key in self.lost and decision.study_key not in self.found:
             return "decided from files that cannot be read any more; triage again"
         return ""
+
+    def _otherwise(self, decision: Decision) -> str:
+        """What a stored decision was made with that this run is not."""
+        if decision.model["sha256"] != self.model:
+            return "with another model"
+        if decision.threshold != self.threshold:
+            return "with another threshold"
+        if decision.software_version != __version__:
+            return f"by another version of prostate-alm ({decision.software_version})"
+        return "with other settings"
 
 
 def result_path(out: Path, study_key: str) -> Path:
@@ -81,24 +97,26 @@ def remove_worklist(out: Path) -> None:
         raise OutputError(f"cannot replace {out / WORKLIST}: {error.strerror}; choose another output folder") from error
 
 
-def write_worklist(out: Path, run: Run, record: Callable[[str, int], None]) -> Path:
+def write_worklist(out: Path, run: Run, record: Callable[[str, int], bool]) -> Path:
     """Write `worklist.csv` over every result in the folder, of this run and of earlier ones.
 
-    First, as undecided, what must not be taken for a decision: a study that was not reached, a result that cannot be
-    read back, and one that another model, threshold or setting gave.
+    First what this run left undecided, those that it did not reach before all; then, as undecided too, what must not be
+    taken for a decision: a result that cannot be read back, and one that another model, threshold or setting gave.
 
     Args:
         out: the output folder.
         run: what the running triage knows.
-        record: called with the SHA-256 of the table and the number of its rows before it is written.
+        record: called with the SHA-256 of the table and the number of its rows before it is written; False if it need
+            not be written.
 
     Raises:
         OutputError: if the table cannot be written.
     """
-    doubtful = {key: _undecided(key, reason) for key, reason in run.pending.items()}
+    pending = {key: _undecided(key, reason) for key, reason in run.pending.items()}
+    doubtful: dict[str, dict[str, object]] = {}
     decisions: list[Decision] = []
     for key in stored_keys(out):
-        if key in doubtful or (key in run.gone and key not in run.found):
+        if key in pending or (key in run.gone and key not in run.found):
             continue
         decision = stored_result(out, key)
         if decision is None:
@@ -107,12 +125,18 @@ def write_worklist(out: Path, run: Run, record: Callable[[str, int], None]) -> P
             doubtful[key] = _undecided(key, reason) | _made_by(decision)
         else:
             decisions.append(decision)
-    rows = [doubtful[key] for key in sorted(doubtful)] + [
-        _row(decision) for decision in sorted(decisions, key=sort_key)
+    undecided = [decision for decision in decisions if decision.outcome is Outcome.UNDECIDED]
+    decided = [decision for decision in decisions if decision.outcome is not Outcome.UNDECIDED]
+    rows = [
+        *(pending[key] for key in sorted(pending)),
+        *(_row(decision) for decision in sorted(undecided, key=sort_key)),
+        *(doubtful[key] for key in sorted(doubtful)),
+        *(_row(decision) for decision in sorted(decided, key=sort_key)),
     ]
     text = csv_text(COLUMNS, ({column: safe_cell(value) for column, value in row.items()} for row in rows))
-    record(hashlib.sha256(text.encode()).hexdigest(), len(rows))
-    return write_text(out / WORKLIST, text)
+    if record(hashlib.sha256(text.encode()).hexdigest(), len(rows)):
+        write_text(out / WORKLIST, text)
+    return out / WORKLIST
 
 
 def safe_cell(value: object) -> str:

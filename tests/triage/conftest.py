@@ -7,7 +7,8 @@ import pretended_studies
 import pytest
 from jsonschema import Draft202012Validator
 
-from prostate_alm.triage import Judge, session
+from prostate_alm.triage import Judge, Options, session
+from prostate_alm.triage.extras import PAGE, REPORT, Extras
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "triage-1.json"
 
@@ -51,3 +52,16 @@ def ruling(rooms, predictor, threshold):
 def studies(tmp_path):
     """Write a study: `studies("a", logit=2.0)`; gives its folder."""
     return lambda name, **content: pretended_studies.write_study(tmp_path / "incoming", name, **content)
+
+
+@pytest.fixture
+def reports(monkeypatch):
+    """The options of a run whose DICOM outputs are texts that name the study."""
+
+    def write(self, decision, case):
+        for ending in (REPORT, PAGE):
+            (self.out / f"{decision.study_key}{ending}").write_text(f"report on {case.study.uid}")
+        return []
+
+    monkeypatch.setattr(Extras, "write", write)
+    return Options(dicom=True)

@@ -3,17 +3,20 @@ import json
 import os
 import shutil
 import signal
+import time
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pretended_studies
 import pytest
 
 from prostate_alm.errors import NoInputError, OutputError, UsageError
 from prostate_alm.files import lock_folder, output_folder, write_json
 from prostate_alm.operating_point import Threshold
 from prostate_alm.studies import Keys
-from prostate_alm.triage import Judge, Options, inputs, session, triage_studies
-from prostate_alm.triage.identity import content_hash, files_of
+from prostate_alm.triage import Judge, Options, batch, inputs, session, triage_studies
+from prostate_alm.triage.identity import content_hash, files_of, place_key
 
 
 def worklist(out):
@@ -74,7 +77,7 @@ def test_a_study_that_two_paths_hold_differently_is_undecided(studies, ruling, p
     assert "different files" in decision.reasons[0]
 
 
-@pytest.mark.parametrize("kind", ["empty", "missing", "text"])
+@pytest.mark.parametrize("kind", ["empty", "text"])
 def test_a_path_without_dicom_is_an_undecided_row_beside_readable_ones(studies, ruling, out, tmp_path, kind):
     path = tmp_path / "Secretname"
     if kind == "empty":
@@ -130,11 +133,65 @@ def test_an_unexpected_failure_of_the_only_path_keeps_its_cause(ruling, out, tmp
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-@pytest.mark.parametrize("paths", [[], ["nowhere"], ["nowhere", "elsewhere"]])
+@pytest.mark.parametrize("paths", [[], ["empty"], ["empty", "nowhere"]])
 def test_nothing_readable_at_all_is_no_input_and_writes_no_result(ruling, out, tmp_path, paths):
+    (tmp_path / "empty").mkdir()
     with pytest.raises(NoInputError):
         triage_studies([tmp_path / path for path in paths], ruling, out=out)
     assert names(out) == ["audit.jsonl"]
+
+
+def test_if_no_path_exists_no_run_begins(ruling, out, tmp_path):
+    with pytest.raises(NoInputError, match="nowhere does not exist"):
+        triage_studies([tmp_path / "nowhere", tmp_path / "elsewhere"], ruling, out=out)
+    assert not out.exists()
+
+
+def test_a_path_that_does_not_exist_is_no_row_and_what_was_decided_there_is_in_doubt(studies, ruling, out, tmp_path):
+    (old,) = triage_studies([studies("a", logit=-9.0)], ruling, out=out)
+    shutil.move(tmp_path / "incoming" / "a", tmp_path / "moved")
+    triage_studies([tmp_path / "incoming" / "a", tmp_path / "mistyped", studies("b")], ruling, out=out)
+    rows = worklist(out)
+    assert [row["decision"] for row in rows] == ["undecided", "dce_not_required"]
+    assert (rows[0]["study_key"], "cannot be read any more" in rows[0]["reasons"]) == (old.study_key, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("broken", "a damaged or incomplete zip archive"),
+        ("escape", "leads out of the archive"),
+        ("bomb", "200 times its size"),
+        ("empty", "there is no file in it"),
+        ("text", "no readable DICOM image"),
+        ("dangling", "it does not exist any more"),
+    ],
+)
+def test_why_a_path_cannot_be_read_is_stored_without_a_name(studies, ruling, out, tmp_path, kind, reason):
+    path, told = tmp_path / "Secretname", []
+    if kind == "broken":
+        path.write_bytes(b"PK\x03\x04 no archive")
+    elif kind in ("escape", "bomb"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(
+                "../MILLER.dcm" if kind == "escape" else "MILLER.dcm", bytes(70 << 20 if kind == "bomb" else 1)
+            )
+    elif kind == "dangling":
+        path.symlink_to(tmp_path / "away")
+    else:
+        path.mkdir()
+        if kind == "text":
+            (path / "MILLER_HANS").write_text("no DICOM")
+    triage_studies([path, studies("a")], ruling, out=out, tell=told.append)
+    assert (
+        f"no study can be read here: {'the zip archive is refused: ' if kind in ('escape', 'bomb') else ''}"
+        in (worklist(out)[0]["reasons"])
+    )
+    assert reason in worklist(out)[0]["reasons"]
+    stored = "".join(file.read_text() for file in out.iterdir())
+    assert "Secretname" not in stored
+    assert "MILLER" not in stored
+    assert [str(path) in text for text in told] == [True]
 
 
 def test_an_output_folder_that_cannot_be_written_stops_before_any_work(studies, ruling, predictor, tmp_path):
@@ -272,16 +329,66 @@ def test_an_interrupt_leaves_finished_results_listed_and_the_others_undecided(st
     assert ([row["decision"] for row in worklist(out)], predictor.calls) == (["dce_required", "dce_not_required"], 3)
 
 
-@pytest.mark.parametrize("change", [another_threshold, another_model, another_range, harmonised])
-def test_what_another_model_threshold_or_setting_decided_is_listed_as_undecided(studies, ruling, out, change):
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (another_threshold, "with another threshold"),
+        (another_model, "with another model"),
+        (another_range, "with other settings"),
+        (harmonised, "with other settings"),
+    ],
+)
+def test_what_another_model_threshold_or_setting_decided_is_listed_as_undecided(studies, ruling, out, change, what):
     (old,) = triage_studies([studies("a", logit=-9.0)], ruling, out=out)
     (new,) = triage_studies([studies("b", logit=-8.0)], change(ruling), out=out)
     rows = worklist(out)
+    rows.sort(key=lambda row: row["study_key"] != old.study_key)
     assert [row["study_key"] for row in rows] == [old.study_key, new.study_key]
     assert (rows[0]["decision"], rows[0]["treat_as"], rows[0]["logit"]) == ("undecided", "dce_required", "")
-    assert rows[0]["reasons"] == "decided with another model or threshold; triage again"
+    assert rows[0]["reasons"] == f"decided {what}; triage again"
     assert rows[0]["threshold"] == "0.0"
     assert rows[1]["decision"] == new.outcome
+
+
+def test_what_another_version_of_the_software_decided_says_so(studies, ruling, out, monkeypatch):
+    for module in ("judge", "identity"):
+        monkeypatch.setattr(f"prostate_alm.triage.{module}.__version__", "0.0.1")
+    triage_studies([studies("a")], replace(ruling), out=out)
+    monkeypatch.undo()
+    for owner, name, other in pretended_studies.replaced():
+        monkeypatch.setattr(owner, name, other)
+    triage_studies([studies("b")], replace(ruling), out=out)
+    assert worklist(out)[0]["reasons"] == "decided by another version of prostate-alm (0.0.1); triage again"
+
+
+def test_what_this_run_left_undecided_stands_before_what_earlier_settings_decided(studies, ruling, out):
+    triage_studies([studies(name) for name in ("a", "b", "c")], ruling, out=out)
+    new = triage_studies([studies("d", raises="truncated"), studies("e")], harmonised(ruling), out=out)
+    reasons = [row["reasons"] for row in worklist(out)]
+    assert reasons == ["OSError: truncated", *["decided with other settings; triage again"] * 3, ""]
+    assert worklist(out)[0]["study_key"] == new[0].study_key
+
+
+@pytest.mark.parametrize("roots", [["x"], ["x/a", "x"], ["x/a", "x/b/c"], ["elsewhere"], []])
+def test_the_places_above_a_study_are_known_as_far_as_a_given_path(ruling, tmp_path, roots):
+    folders = [tmp_path / name for name in ("x/a/1", "x/a", "x/b/c/d/2", "x/b/e", "y/a")]
+    given = [tmp_path / root for root in roots]
+    above = {
+        place
+        for folder in folders
+        for place in (folder, *folder.parents)
+        if any(place.is_relative_to(root) for root in given)
+    }
+    found = [inputs.Found("0", folder, study=SimpleNamespace()) for folder in folders]
+    assert batch.run_of(found, given, ruling, {}).gone == {place_key(place, ruling.keys) for place in above}
+
+
+def test_many_given_paths_take_no_time_beside_their_studies(ruling, tmp_path):
+    paths = [tmp_path / "incoming" / f"{number}" for number in range(600)]
+    found = [inputs.Found(path.name, path, study=SimpleNamespace()) for path in paths]
+    start = time.process_time()
+    batch.run_of(found, paths, ruling, {})
+    assert time.process_time() - start < 3
 
 
 def test_a_result_of_an_older_version_without_settings_is_listed_as_undecided(studies, ruling, out):

@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -94,8 +95,6 @@ def test_every_cut_of_the_last_line_is_torn_and_nothing_before_it_is_lost():
 def healed(data):
     """The log, closed as a run closes it."""
     found = read_chain(data)
-    from hashlib import sha256
-
     content = {"event": HEALED, "torn_sha256": sha256(found.torn).hexdigest()}
     line, _ = seal(content, len(found.entries), found.head)
     return data + b"\n" + line
@@ -130,6 +129,72 @@ def test_every_changed_byte_of_a_healed_log_is_seen():
             if value != mended[place]:
                 found = read_chain(mended[:place] + bytes([value]) + mended[place + 1 :])
                 assert found.broken or found.torn is not None, place
+
+
+LONG = [{"event": "log"}, *({"decision": "undecided", "event": "result", "n": [n, {"z": -1.5e-7}]} for n in range(20))]
+
+
+@pytest.mark.parametrize("first", [3, 10, 20])
+def test_a_tail_that_was_changed_is_never_taken_for_a_torn_line(first):
+    data, _ = chain(*LONG)
+    lines = data.split(b"\n")[:-1]
+    changed = [line.replace(b"undecided", b"undecIded") for line in lines[first:]]
+    for end in (b"", b"x", b"\0", b" ", b"}"):
+        found = read_chain(b"\n".join([*lines[:first], *changed]) + end)
+        assert found.torn is None
+        assert found.broken.startswith(f"line {first + 1} ")
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"hello\n" * 100 + b"x",
+        b"x",
+        b"{x",
+        b'{"entry":3,"event":"log"}x',
+        b'{"entry":4,"event":"re',  # another number
+        b'{"entry":3,"previous":"0","s',  # another line before
+        b'{"entry": 3,"event":"re',  # not as it is written
+        b'{"z":1,"entry":3,"s',
+        b'{1:2,"s',
+        b'{"entry":3,"event":"res\n{"entry":3,"event":"result","f',  # what follows a torn line closes it
+        b'{"entry":3,"event":"res\n{"entry":3,"event":"healed","torn_sha256":"0","x',
+        b'{"entry":3,"event":"res\xff',
+    ],
+)
+def test_what_no_write_can_have_left_is_not_torn(tail):
+    data, _ = chain(*THREE)
+    found = read_chain(data + tail)
+    assert found.torn is None
+    assert found.broken.startswith("line 4 ")
+
+
+def test_zeros_in_place_of_the_end_are_torn():
+    data, _ = chain(*LONG)
+    start = data.rindex(b"\n", 0, -1) + 1
+    for cut in (start, start + 1, start + 40):
+        tail = data[start:cut].ljust(200, b"\0")
+        assert read_chain(data[:start] + tail).torn == tail
+        assert read_chain(healed(data[:start] + tail)).broken == ""
+
+
+def test_the_first_line_torn_is_closed_by_the_first_entry():
+    data, _ = chain(*THREE)
+    first = data.index(b"\n")
+    for cut in range(1, first):
+        closing, _ = seal({"event": "log", "torn_sha256": sha256(data[:cut]).hexdigest()}, 0, START)
+        found = read_chain(data[:cut] + b"\n" + closing)
+        assert (found.broken, found.torn, len(found.entries)) == ("", None, 1)
+
+
+def test_every_cut_of_a_closing_line_is_torn_again_as_often_as_it_happens():
+    data, _ = chain(*LONG)
+    for cut in (1, 2, 30):
+        log = data[:-cut]
+        for _ in range(3):
+            log += b"\n" + healed(log)[len(log) + 1 :][:60]
+            assert read_chain(log).broken == ""
+        assert read_chain(healed(log)).entries[-1]["event"] == HEALED
 
 
 @pytest.mark.parametrize("line", [b"null", b"[]", b"{}", b'"text"', b"\xff", b"[" * 100_000, b'{"a":NaN}', b""])

@@ -133,14 +133,45 @@ def test_a_folder_that_cannot_be_written_is_an_error(case, tmp_path):
         Extras(tmp_path / "absent", None, dicom=True).write(make_decision(), case)
 
 
-def test_extras_are_complete_when_all_that_is_wanted_is_there(out):
+def test_extras_are_complete_when_all_that_is_wanted_was_written_with_the_decision(out):
     both, none = Extras(out, None, dicom=True, saliency=True), Extras(out, None)
-    decision = make_decision()
+    names = tuple(f"{KEY}{ending}" for ending in (REPORT, PAGE, MAP))
+    decision = make_decision(files=names)
     assert none.complete(decision)
-    for ending in (REPORT, PAGE, MAP):
+    for name in names:
         assert not both.complete(decision)
-        (out / f"{KEY}{ending}").touch()
+        (out / name).touch()
     assert both.complete(decision)
+
+
+def test_a_file_that_was_not_written_with_the_decision_does_not_count(out):
+    """It may be another patient's."""
+    for ending in (REPORT, PAGE):
+        (out / f"{KEY}{ending}").touch()
+    for extras in (Extras(out, None, dicom=True), Extras(out, None)):
+        assert not extras.complete(make_decision())
+        assert not extras.complete(make_decision(files=(f"{KEY}{REPORT}",)))
+
+
+def test_a_full_disk_is_told_in_one_line(case, out, monkeypatch):
+    from pathlib import Path
+
+    """pydicom tells what the disk said with a whole traceback around it."""
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    def saved(dataset, file, **options):
+        if not hasattr(file, "write"):
+            raise OSError("a text\nof many lines")
+        file.write(b"a report")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("pydicom.dataset.Dataset.save_as", saved)
+    with pytest.raises(OutputError, match="No space left on device") as told:
+        Extras(out, None, dicom=True).write(make_decision(), case)
+    assert "\n" not in str(told.value)
+    assert endings(out) == set()
 
 
 def test_what_an_earlier_decision_left_is_removed_and_nothing_else(out):

@@ -1,11 +1,13 @@
+import errno
 import json
 from dataclasses import replace
 
+import pretended_studies
 import pytest
 
-from prostate_alm.errors import IntegrityError
+from prostate_alm.errors import IntegrityError, OutputError
 from prostate_alm.operating_point import Threshold
-from prostate_alm.triage import Judge, triage_studies
+from prostate_alm.triage import Judge, judge, triage_studies
 
 
 @pytest.fixture
@@ -100,6 +102,24 @@ def test_volumes_lie_in_a_temporary_folder_that_is_gone_afterwards(run, studies,
     run(studies("b", predictor_raises="x"))
     assert len(predictor.folders) == 2
     assert not any(folder.exists() for folder in predictor.folders)
+
+
+@pytest.mark.parametrize("step", ["a folder", "a volume", "the reader"])
+def test_a_full_temporary_folder_is_not_blamed_on_the_study(studies, ruling, tmp_path, monkeypatch, step):
+    def full(*_, **_options):
+        if step == "a volume":  # which are written whole
+            raise OutputError("no space")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner, name = {
+        "a folder": (judge.tempfile, "TemporaryDirectory"),
+        "a volume": (pretended_studies.FakeVolume, "save"),
+        "the reader": (judge, "read_isolated"),
+    }[step]
+    monkeypatch.setattr(owner, name, full)
+    with pytest.raises(OutputError, match="o space"):
+        triage_studies([studies("a")], ruling, out=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.json"))
 
 
 @pytest.mark.parametrize("made_for", ["b" * 64, "", None])

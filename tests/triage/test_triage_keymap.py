@@ -1,11 +1,18 @@
 import csv
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from prostate_alm.errors import OutputError, UsageError
-from prostate_alm.triage import Options, triage_studies
+from prostate_alm.triage import Options, preview_studies, triage_studies, watch_folder
+from prostate_alm.triage.inputs import Found
+from prostate_alm.triage.keymap import read_keymap, write_keymap
+
+
+def watch_paths(paths, judge, **options):
+    return watch_folder(paths[0], judge, **options)
 
 
 def rows(path):
@@ -25,15 +32,17 @@ def test_the_key_map_names_each_study_and_only_its_owner_may_read_it(studies, ru
         os.umask(old)
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
     assert rows(keymap) == {decision.study_key: ("ACC-99817", "1.2.3", str(tmp_path / "incoming" / "a"))}
-    assert [path.name for path in keymap.parent.iterdir()] == ["keymap.csv"]
+    assert sorted(path.name for path in keymap.parent.iterdir()) == [".keymap.csv.lock", "keymap.csv"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in keymap.parent.iterdir()} == {0o600}
 
 
 def test_a_later_run_adds_to_the_key_map(studies, ruling, tmp_path):
     keymap = tmp_path / "keymap.csv"
     triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
-    triage_studies([studies("b"), tmp_path / "nowhere"], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
+    (tmp_path / "empty").mkdir()
+    triage_studies([studies("b"), tmp_path / "empty"], ruling, out=tmp_path / "out", options=Options(keymap=keymap))
     assert len(rows(keymap)) == 3
-    assert ("", "", str(tmp_path / "nowhere")) in rows(keymap).values()
+    assert ("", "", str(tmp_path / "empty")) in rows(keymap).values()
     assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
 
 
@@ -66,6 +75,57 @@ def test_a_key_map_inside_the_output_folder_is_refused(studies, ruling, predicto
         triage_studies([studies("a")], ruling, out=tmp_path / "out", options=Options(keymap=tmp_path / place))
     assert predictor.calls == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("place", ["incoming/keymap.csv", "incoming/deep/keymap.csv", "link/keymap.csv"])
+@pytest.mark.parametrize("run", [triage_studies, preview_studies, watch_paths])
+def test_a_key_map_among_the_studies_is_refused(studies, ruling, tmp_path, place, run):
+    """A watch would take it for a delivery, decide that anew, and write it anew."""
+    studies("a")
+    (tmp_path / "link").symlink_to(tmp_path / "incoming" / "a")
+    with pytest.raises(UsageError, match=r"lies inside .*incoming"):
+        run([tmp_path / "incoming"], ruling, out=tmp_path / "out", options=Options(keymap=tmp_path / place))
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_that_share_a_key_map_lose_no_row(tmp_path):
+    """A lock on a file that each opens by itself holds threads apart as it does processes."""
+    keymap = tmp_path / "keymap.csv"
+
+    def add(name):
+        for number in range(40):
+            write_keymap(keymap, [Found(f"{name}{number}", tmp_path)])
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(add, "abc"))
+    assert len(rows(keymap)) == 120
+
+
+def test_a_key_map_in_which_nothing_changes_is_not_written_again(tmp_path):
+    keymap, found = tmp_path / "keymap.csv", [Found("abc", tmp_path / "a", accession="A1", uid="1.2")]
+    write_keymap(keymap, found)
+    before = keymap.stat().st_ino
+    write_keymap(keymap, found)
+    assert keymap.stat().st_ino == before
+    write_keymap(keymap, [Found("abc", tmp_path / "b", uid="1.2")])
+    assert rows(keymap) == {"abc": ("A1", "1.2", str(tmp_path / "b"))}
+    keymap.chmod(0o644)
+    write_keymap(keymap, [])
+    assert stat.S_IMODE(keymap.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "accession",
+    ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", " =1", "\t=1", "'=1", "''=1", "'A", "A-1", "", 'x,"y"'],
+)
+def test_no_cell_is_a_formula_and_every_cell_reads_back_as_it_was(tmp_path, accession):
+    keymap = tmp_path / "keymap.csv"
+    for _ in range(2):  # also when another run writes it again
+        write_keymap(keymap, [Found("abc", tmp_path, accession=accession)])
+        keymap.chmod(0o644)
+    assert read_keymap(keymap)["abc"]["accession"] == accession
+    (cell, _, _) = rows(keymap)["abc"]
+    assert not cell.strip().startswith(("=", "+", "-", "@"))
 
 
 @pytest.mark.parametrize("content", ["study,label\na,1\n", "", "\xff"])

@@ -11,7 +11,7 @@ import pytest
 
 from prostate_alm.errors import OutputError, UsageError
 from prostate_alm.triage import Options, deliveries, session, verify_log, watch_folder
-from prostate_alm.triage.watch import ARRIVING
+from prostate_alm.triage.watch import ARRIVING, REFRESH
 
 SETTLE = 60.0
 
@@ -273,6 +273,88 @@ def test_the_log_tells_every_state_of_the_worklist(place, ruling):
     watched(place, ruling, clock)
     events = [json.loads(line) for line in (place / "out" / "audit.jsonl").read_text().splitlines()]
     assert [row["rows"] for row in events if row["event"] == "worklist"] == [0, 1, 2]
+
+
+def counted(monkeypatch):
+    """What the worklist said each time it was made."""
+    tables, usual = [], session.Session.write_worklist
+
+    def noted(self, run):
+        usual(self, run)
+        with (self.out / "worklist.csv").open(newline="") as file:
+            tables.append([row["decision"] for row in csv.DictReader(file)])
+
+    monkeypatch.setattr(session.Session, "write_worklist", noted)
+    return tables
+
+
+def test_the_worklist_is_made_once_for_all_that_has_settled(place, ruling, monkeypatch):
+    for number in range(12):
+        write(place, f"s{number}")
+    tables = counted(monkeypatch)
+    for _ in range(2):  # also over finished deliveries, when it is started again
+        tables.clear()
+        clock = Script()
+        clock.happenings = [clock.until(2 * SETTLE)]
+        watched(place, ruling, clock)
+        assert len(tables) == 2  # before the first look, and after the twelve
+        assert len(tables[-1]) == 12
+
+
+def test_a_long_round_tells_of_its_studies_on_the_way(place, ruling, monkeypatch):
+    for number in range(6):
+        write(place, f"s{number}")
+    clock = Script()
+    tables = counted(monkeypatch)
+    clock.happenings = [clock.until(2 * SETTLE)]
+
+    def pass_time(_decision, _where):
+        clock.time += 0.4 * REFRESH
+
+    watched(place, ruling, clock, progress=pass_time)
+    assert [len(table) for table in tables] == [0, 3, 6]
+
+
+def test_a_result_that_is_replaced_within_a_round_leaves_the_worklist_at_once(place, ruling, monkeypatch):
+    write(place, "a", uid="1.2.3", logit=-9.0)
+    clock = Script()
+    tables = counted(monkeypatch)
+    clock.happenings = [
+        clock.until(2 * SETTLE),
+        tables.clear,
+        lambda: write(place, "b", uid="1.2.3", logit=-8.0),  # other files of the same study
+        lambda: write(place, "c"),
+        clock.until(2 * SETTLE),
+    ]
+    watched(place, ruling, clock)
+    assert tables == [["undecided"], ["undecided", "dce_not_required"]]
+
+
+def test_started_again_it_decides_what_is_new_before_it_looks_at_what_is_done(place, ruling):
+    for name in ("a", "b", "c"):
+        write(place, name)
+    zipped(place, "d")
+    clock, seen = Script(), []
+    clock.happenings = [clock.until(2 * SETTLE)]
+    watched(place, ruling, clock)
+    write(place, "x", logit=2.0)
+    zipped(place, "y", logit=3.0)
+    clock = Script()
+    clock.happenings = [clock.until(2 * SETTLE)]
+    watched(place, ruling, clock, progress=lambda decision, _where: seen.append(decision.logit))
+    assert sorted(seen[:3]) == [-1.0, 2.0, 3.0]  # archives must be opened to know whether they are done
+    assert seen[3:] == [-1.0] * 3
+
+
+def test_a_key_map_beside_the_watched_folder_makes_no_delivery(place, ruling):
+    write(place, "a")
+    clock, seen = Script(), []
+    clock.happenings = [clock.until(10 * SETTLE)]
+    options = Options(keymap=place / "keymap.csv")
+    watched(place, ruling, clock, options=options, progress=lambda *shown: seen.append(shown))
+    assert len(seen) == 1
+    with pytest.raises(UsageError, match="key map"):
+        watched(place, ruling, Script(), options=Options(keymap=place / "incoming" / "keymap.csv"))
 
 
 def test_what_may_not_be_looked_into_is_an_undecided_row(place, ruling, monkeypatch):
