@@ -1,6 +1,7 @@
 """What every command shares: results on stdout, everything else on stderr, one line for a mistake."""
 
 import math
+import os
 import re
 import signal
 import sys
@@ -8,16 +9,29 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
 
-from prostate_alm.errors import UsageError, UserError
+from prostate_alm.errors import OutputError, UsageError, UserError
 
-stderr = Console(stderr=True, highlight=False)
+
+class _Stderr(Console):
+    """A terminal that may go away: rich would end the process, and with it the studies that are being decided."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+
+
+stderr = _Stderr(stderr=True, highlight=False)
 _shown: dict[str, bool] = {"traceback": False}
+_lost: list[str] = []
+"""Why stdout can be written no more, empty as long as it can."""
+SOME_UNDECIDED = 3
+"""The exit code of `triage` if it could not decide all."""
 
 
 def show_tracebacks(show: bool) -> None:
@@ -26,13 +40,25 @@ def show_tracebacks(show: bool) -> None:
 
 
 def result(text: str) -> None:
-    """One line of result on stdout."""
-    sys.stdout.write(text + "\n")
+    """One line of result on stdout, there when this returns.
+
+    If nobody reads it any more, or the disk is full, the work goes on without it; `guarded` says so at the end.
+    """
+    if _lost:
+        return
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:  # without a stdout from the beginning, Python has None there
+        _lost.append(getattr(error, "strerror", None) or "it is closed")
+        with suppress(OSError, AttributeError, ValueError):  # what is left of it in memory must go somewhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:
     """One line of progress on stderr."""
-    stderr.print(text, markup=False, soft_wrap=True)
+    with suppress(OSError):  # there is nowhere left to say so
+        stderr.print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -96,8 +122,18 @@ def guarded(run: Callable[..., Any]) -> int:
     """Call the Typer application and turn its outcome into an exit code.
 
     Returns:
-        0, the exit code of a `UserError`, 2 for a usage error, 130 if interrupted, 1 for a bug.
+        0, the exit code of a `UserError`, 2 for a usage error, 130 if interrupted, 1 for a bug; 6 if all went well but
+        stdout could not be written.
     """
+    _lost.clear()
+    code = _outcome(run)
+    if _lost and code in (0, SOME_UNDECIDED):
+        note(f"error: stdout cannot be written ({_lost[0]}): lines of it are lost, the work was done all the same")
+        return OutputError.exit_code
+    return code
+
+
+def _outcome(run: Callable[..., Any]) -> int:
     try:
         run()
     except UserError as error:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from prostate_alm.operating_point import Threshold
     from prostate_alm.triage import Decision, Judge, Options
 
-SOME_UNDECIDED = 3
-
 Studies = Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders or zip archives of studies.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for worklist.csv, audit.jsonl and one JSON per study.")]
 Model = Annotated[
@@ -86,6 +84,7 @@ def triage(
     if watch and (dry_run or len(studies) != 1):
         raise UsageError("--watch takes one folder and no --dry-run")
     options = Options(force, resume, keymap, dicom, saliency)
+    missing = [] if watch else _missing(studies)
     site = load_rules(rules)
     if not dry_run and not resume:
         output_folder(out)
@@ -100,8 +99,18 @@ def triage(
             undecided = _decide(studies, judge, out, options, settle if watch else None)
     if predictor.notice:
         console.note(f"warning: {predictor.notice}")
-    if undecided:
-        raise typer.Exit(SOME_UNDECIDED)
+    if undecided or missing:
+        raise typer.Exit(console.SOME_UNDECIDED)
+
+
+def _missing(studies: Sequence[Path]) -> list[Path]:
+    """The paths at which there is nothing; each is named."""
+    from prostate_alm.triage.inputs import absent
+
+    missing = absent(studies)
+    for path in missing:
+        console.note(f"warning: {path} does not exist: nothing is decided for it")
+    return missing
 
 
 def _decide(studies: list[Path], judge: "Judge", out: Path, options: "Options", settle: float | None) -> int:
@@ -109,7 +118,7 @@ def _decide(studies: list[Path], judge: "Judge", out: Path, options: "Options", 
     from prostate_alm.triage import WORKLIST, triage_studies, watch_folder
 
     if settle is None:
-        decisions = triage_studies(studies, judge, out=out, options=options, progress=_show)
+        decisions = triage_studies(studies, judge, out=out, options=options, progress=_show, tell=console.note)
     else:
         console.note(f"watching {studies[0]}; Ctrl-C or SIGTERM ends")
         decisions = watch_folder(studies[0], judge, out=out, options=options, settle=settle, progress=_show)
@@ -124,7 +133,7 @@ def _preview(studies: Sequence[Path], judge: "Judge", out: Path, options: "Optio
     """Say what would be done; gives the number of studies that would be undecided."""
     from prostate_alm.triage import preview_studies
 
-    rows = preview_studies(studies, judge, out=out, options=options, progress=_show_preview)
+    rows = preview_studies(studies, judge, out=out, options=options, progress=_show_preview, tell=console.note)
     counts = Counter(row["would"] for row in rows)
     told = ", ".join(f"{counts[name]} {name}" for name in ("decide", "reuse", "undecided"))
     console.note(f"dry run, nothing was written: {told}")

@@ -1,16 +1,21 @@
 """Many studies, one after the other: every study gets exactly one result, and no bad one stops the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from prostate_alm.triage.decision import Decision
+from prostate_alm.triage.decision import Decision, plain
 from prostate_alm.triage.identity import place_key
-from prostate_alm.triage.inputs import Found, Shelf, find_inputs
+from prostate_alm.triage.inputs import Found, Shelf, absent, find_inputs
 from prostate_alm.triage.judge import Judge
+from prostate_alm.triage.keymap import refuse_among
 from prostate_alm.triage.session import INTERRUPTED, Options, Session, open_session
 from prostate_alm.triage.worklist import Run
 
 Progress = Callable[[Decision, Path], None]
+Tell = Callable[[str], None]
 
 
 def triage_studies(
@@ -20,12 +25,14 @@ def triage_studies(
     out: Path,
     options: Options | None = None,
     progress: Progress | None = None,
+    tell: Tell | None = None,
 ) -> list[Decision]:
     """Decide every study behind the paths and write one JSON each, the worklist and the audit log.
 
     A study whose result is already in `out`, from the same files, model, threshold and settings, and as the audit log
     has it, is not computed again. A study that cannot be read is undecided and stands in the worklist like any other.
     While the studies are searched and decided there is no worklist: the one of an earlier run is removed first.
+    A path at which there is nothing gets no result; studies that were decided from there are in doubt.
 
     Args:
         paths: folders, zip archives or files, each with one or many studies.
@@ -33,6 +40,7 @@ def triage_studies(
         out: gets `<study_key>.json`, `worklist.csv` and `audit.jsonl`.
         options: None for the defaults.
         progress: called with every decision and the study's folder (for the terminal only) as soon as it is stored.
+        tell: called with the full text of what cannot be read, which names files (for the terminal only).
 
     Returns:
         The decisions on the given studies, in the order of their discovery.
@@ -40,12 +48,18 @@ def triage_studies(
     Raises:
         NoInputError: if no study could be read behind any path.
         OutputError: if `out` or the key map cannot be written.
-        UsageError: if the key map lies inside `out`, another process works in `out`, or there is nothing to resume.
+        UsageError: if the key map lies inside `out` or a path, another process works in `out`, or there is nothing to
+            resume.
         RefusedError: if the run to resume was made with something else.
         IntegrityError: if the audit log was changed.
     """
-    with open_session(judge, out, options or Options()) as session, Shelf(judge.rules) as shelf:
+    options = options or Options()
+    refuse_among(options.keymap, paths)
+    missing = set(absent(paths))
+    paths = [path for path in paths if path not in missing]
+    with open_session(judge, out, options) as session, Shelf(judge.rules) as shelf:
         found = find_inputs(paths, judge.keys, shelf)
+        tell_all(found, tell)
         session.announce(found)
         decisions: list[Decision] = []
         try:
@@ -54,8 +68,17 @@ def triage_studies(
                 if progress is not None:
                     progress(decisions[-1], item.where)
         finally:
-            session.write_worklist(_run(paths, session, found, decisions))  # also after an interrupt
+            run = _run(paths, session, found, decisions)
+            lost = {place_key(path, judge.keys) for path in missing}
+            session.write_worklist(replace(run, lost={*run.lost, *lost}))  # also after an interrupt
     return decisions
+
+
+def tell_all(found: Sequence[Found], tell: Tell | None) -> None:
+    """Tell the terminal why paths cannot be read."""
+    for item in found:
+        if tell is not None and item.told:
+            tell(item.told)
 
 
 def _run(paths: Sequence[Path], session: Session, found: Sequence[Found], decisions: Sequence[Decision]) -> Run:
@@ -63,6 +86,12 @@ def _run(paths: Sequence[Path], session: Session, found: Sequence[Found], decisi
     keys = {item.study_key for item in found}
     pending = dict.fromkeys(keys - decided, INTERRUPTED)
     return run_of(found, [path.resolve() for path in paths], session.judge, pending)
+
+
+def made_with(judge: Judge) -> dict[str, Any]:
+    """What the worklist holds stored results against."""
+    threshold = {"value": judge.threshold.value, "promise": judge.threshold.promise}
+    return {"settings_key": judge.settings_key, "model": judge.predictor.sha256, "threshold": plain(threshold)}
 
 
 def run_of(found: Sequence[Found], roots: Sequence[Path], judge: Judge, pending: dict[str, str]) -> Run:
@@ -75,9 +104,9 @@ def run_of(found: Sequence[Found], roots: Sequence[Path], judge: Judge, pending:
         pending: those that are not decided, with the reason.
     """
     lost = {folder for item in found for folder in item.lost}
-    places = {folder for item in found if item.study is not None for folder in _up(item.where.resolve(), roots)}
+    places = _up((item.where.resolve() for item in found if item.study is not None), roots)
     return Run(
-        settings_key=judge.settings_key,
+        **made_with(judge),
         found={item.study_key for item in found},
         pending=pending,
         lost={place_key(folder, judge.keys) for folder in lost},
@@ -85,6 +114,18 @@ def run_of(found: Sequence[Found], roots: Sequence[Path], judge: Judge, pending:
     )
 
 
-def _up(folder: Path, roots: Sequence[Path]) -> list[Path]:
-    """The folder and those above it, as far as a root."""
-    return [place for place in (folder, *folder.parents) if any(place.is_relative_to(root) for root in roots)]
+def _up(folders: Iterable[Path], roots: Sequence[Path]) -> set[Path]:
+    """The folders and those above them, as far as a root."""
+    ends = frozenset(roots)
+
+    @cache  # many studies lie below the same folders
+    def below(place: Path) -> bool:
+        return place in ends or (place != place.parent and below(place.parent))
+
+    places: set[Path] = set()
+    for folder in folders:
+        for place in (folder, *folder.parents):
+            if place in places or not below(place):
+                break
+            places.add(place)
+    return places

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from prostate_alm.errors import NoInputError, OutputError
 from prostate_alm.studies import FILES, UNREADABLE, open_studies
+from prostate_alm.studies.archives import RefusedArchiveError
 from prostate_alm.triage.identity import content_hash, files_of, place_key
 from prostate_alm.triage.privacy import describe, path_words, scrub
+from prostate_alm.triage.scratch import no_room
 
 if TYPE_CHECKING:
     from prostate_alm.studies import Keys, Rules, StudyFiles
@@ -34,6 +36,7 @@ class Found:
         content: the hash of the study's files, None if it was not needed yet.
         lost: the folders in which no file of a study can be read.
         source: the path to be opened again before the files can be read, as that of an archive; None if they lie there.
+        told: why it cannot be read, with names, for the terminal only; empty if the reasons say all.
     """
 
     study_key: str
@@ -45,6 +48,7 @@ class Found:
     content: str | None = None
     lost: frozenset[Path] = frozenset()
     source: Path | None = None
+    told: str = field(default="", repr=False)
 
 
 class Shelf:
@@ -85,7 +89,9 @@ class Shelf:
             found = [study for study in self.studies(item.source) if study.uid == item.study.uid]
         except OutputError:
             raise
-        except Exception:  # whatever opened once and does not any more has changed
+        except Exception as error:  # whatever opened once and does not any more has changed
+            if (full := no_room(error)) is not None:
+                raise full from error
             return None
         return found[0] if found and content_hash(files_of(found[0])) == item.content else None
 
@@ -113,6 +119,18 @@ class _Copy:
 
     def hashed(self) -> "_Copy":
         return self if self.content is not None else replace(self, content=content_hash(files_of(self.study)))
+
+
+def absent(paths: Sequence[Path]) -> list[Path]:
+    """Those of the given paths at which there is nothing: mistyped, or gone; a link that leads nowhere is something.
+
+    Raises:
+        NoInputError: if that is so of all of them.
+    """
+    missing = [path for path in paths if _is_absent(path)]
+    if missing and len(missing) == len(paths):
+        raise NoInputError(f"{missing[0]} does not exist; give a folder with the files of a study")
+    return missing
 
 
 def find_inputs(paths: Sequence[Path], keys: "Keys", shelf: Shelf) -> list[Found]:
@@ -149,6 +167,8 @@ def search(paths: Sequence[Path], keys: "Keys", shelf: Shelf) -> tuple[list[Foun
         except OutputError:  # a full disk is nothing that a study could be blamed for
             raise
         except Exception as error:
+            if (full := no_room(error)) is not None:
+                raise full from error
             mistakes.append(error)
             unread.append(_unread(path, error, keys))
     known = [_once(key, same) for key, same in copies.items()]
@@ -168,11 +188,21 @@ def _copies(path: Path, keys: "Keys", shelf: Shelf) -> "list[tuple[str, _Copy]]"
 
 
 def _unread(path: Path, error: Exception, keys: "Keys") -> Found:
-    what = (  # never the text of a NoInputError, which names files for the terminal
-        "no readable DICOM image" if isinstance(error, NoInputError) else describe(error, path_words(path.resolve()))
-    )
-    reason = f"no study can be read here: {what}"
-    return Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path))
+    reason = f"no study can be read here: {_why(path, error)}"
+    return Found(place_key(path, keys), path, reasons=(reason,), lost=_tree(path), told=str(error))
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What may be stored of an error; never the text of a NoInputError, which names files for the terminal."""
+    if isinstance(error, RefusedArchiveError):
+        return error.why
+    if not isinstance(error, NoInputError):
+        return describe(error, path_words(path.resolve()))
+    if not path.exists():
+        return "it does not exist any more"
+    if path.is_dir() and not any(names for _, _, names in os.walk(path)):
+        return "there is no file in it"
+    return "no readable DICOM image"
 
 
 def _no_input(mistakes: list[Exception]) -> NoInputError:
@@ -184,6 +214,16 @@ def _no_input(mistakes: list[Exception]) -> NoInputError:
     mistake = NoInputError(f"no study can be read: {type(first).__name__}: {first}; --debug shows where")
     mistake.__cause__ = first
     return mistake
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # it is there, and may not be looked at
+        return False
+    return False
 
 
 def _stated_uid(study: "StudyFiles") -> str:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prostate_alm import __version__
-from prostate_alm.errors import IntegrityError, RefusedError
+from prostate_alm.errors import IntegrityError, OutputError, RefusedError
 from prostate_alm.studies import Rules, default_rules, read_isolated
 from prostate_alm.transforms import image_features
 from prostate_alm.triage.decision import SERIES, Decision, plain
 from prostate_alm.triage.identity import place_key, settings_key
 from prostate_alm.triage.ood import out_of_distribution
 from prostate_alm.triage.privacy import cleaned, describe, free_words, identifiers, scrub
+from prostate_alm.triage.scratch import no_room
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +107,9 @@ class Judge:
             study_key: its public key.
             inputs_key: goes into the decision.
             findings: empty; gets what is found on the way.
+
+        Raises:
+            OutputError: if temporary files cannot be written.
         """
         findings = findings or Findings()
         self._try(study, findings, self._decide)
@@ -162,7 +166,11 @@ class Judge:
         try:
             findings.place_key = place_key(Path(study.folder), self.keys)
             look(study, findings)
+        except OutputError:  # nothing that a study could be blamed for
+            raise
         except Exception as error:
+            if (full := no_room(error)) is not None:
+                raise full from error
             findings.failed = True
             findings.reasons.append(describe(error, identifiers(study) | free_words(study)))
 

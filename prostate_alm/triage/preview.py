@@ -8,12 +8,14 @@ from typing import Any
 
 from prostate_alm.errors import IntegrityError, OutputError
 from prostate_alm.triage.audit import AUDIT, Ledger, read_log
+from prostate_alm.triage.batch import Tell, tell_all
 from prostate_alm.triage.extras import Extras
-from prostate_alm.triage.identity import content_hash, files_of, inputs_key
-from prostate_alm.triage.inputs import Found, Shelf, find_inputs
+from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
+from prostate_alm.triage.inputs import Found, Shelf, absent, find_inputs
 from prostate_alm.triage.judge import Judge
-from prostate_alm.triage.keymap import read_keymap, refuse_inside
+from prostate_alm.triage.keymap import read_keymap, refuse_among, refuse_inside
 from prostate_alm.triage.resuming import check_no_new_folder, check_resume
+from prostate_alm.triage.scratch import scratch_folder
 from prostate_alm.triage.session import CHANGED, Options
 from prostate_alm.triage.worklist import stored_result
 
@@ -25,6 +27,7 @@ def preview_studies(
     out: Path,
     options: Options | None = None,
     progress: Callable[[dict[str, Any], Path], None] | None = None,
+    tell: Tell | None = None,
 ) -> list[dict[str, Any]]:
     """What `triage_studies` would do.
 
@@ -34,6 +37,7 @@ def preview_studies(
         out: as for `triage_studies`; need not exist, and is not made.
         options: as for `triage_studies`.
         progress: called with every row and the study's folder.
+        tell: as for `triage_studies`.
 
     Returns:
         `study_key`, `would` (`decide`, `reuse` or `undecided`), `reasons` and `series_used` of every study. Intensities
@@ -44,6 +48,8 @@ def preview_studies(
     """
     options = options or Options()
     check_writable(out)
+    refuse_among(options.keymap, paths)
+    missing = set(absent(paths))
     if options.keymap is not None:
         refuse_inside(options.keymap, out)
         read_keymap(options.keymap)
@@ -54,8 +60,10 @@ def preview_studies(
         check_resume(ledger.run, judge, out)
     stored = _Stored(Extras(out, judge.predictor, options.dicom, options.saliency), ledger, options.force)
     rows: list[dict[str, Any]] = []
-    with Shelf(judge.rules) as shelf:
-        for item in find_inputs(paths, judge.keys, shelf):
+    with scratch_folder(place_key(out, judge.keys)), Shelf(judge.rules) as shelf:
+        found = find_inputs([path for path in paths if path not in missing], judge.keys, shelf)
+        tell_all(found, tell)
+        for item in found:
             rows.append(_row(item, judge, shelf, stored))
             if progress is not None:
                 progress(rows[-1], item.where)

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Protocol
 
 from prostate_alm.errors import UsageError, UserError
-from prostate_alm.triage.batch import Progress, run_of
+from prostate_alm.triage.batch import Progress, made_with, run_of
 from prostate_alm.triage.decision import Decision
 from prostate_alm.triage.deliveries import Print, look_at, opened
 from prostate_alm.triage.identity import content_hash, files_of, place_key
 from prostate_alm.triage.inputs import DIFFERENT, Found, Shelf, search
 from prostate_alm.triage.judge import Judge
+from prostate_alm.triage.keymap import refuse_among
 from prostate_alm.triage.privacy import describe, path_words
 from prostate_alm.triage.session import INTERRUPTED, Options, Session, open_session
-from prostate_alm.triage.worklist import Run
+from prostate_alm.triage.worklist import Run, stored_keys, stored_result
 
+REFRESH = 60.0
+"""Seconds after which the worklist is written, also if not all deliveries that have settled are decided yet."""
 ARRIVING = "files of this study are still arriving; it is decided when they are complete"
 
 
@@ -98,7 +101,8 @@ def watch_folder(
         The last decision on every study, in the order of their first ones.
 
     Raises:
-        UsageError: if `folder` is no folder, holds `out`, or `settle` is not above 0; else as `triage_studies`.
+        UsageError: if `folder` is no folder, holds `out` or the key map, or `settle` is not above 0; else as
+            `triage_studies`.
         KeyboardInterrupt: if the interrupt came while a study was decided; the worklist is written all the same.
     """
     if not folder.is_dir():
@@ -107,7 +111,9 @@ def watch_folder(
         raise UsageError(f"the output folder {out} lies inside the watched folder {folder}; choose another")
     if not settle > 0:
         raise UsageError(f"--settle {settle:g}: give seconds above 0")
-    with open_session(judge, out, options or Options()) as session:
+    options = options or Options()
+    refuse_among(options.keymap, [folder])
+    with open_session(judge, out, options) as session:
         watch = Watch(folder, session, settle, clock or SystemClock(), progress)
         watch.write_worklist()
         watch.run()
@@ -132,6 +138,8 @@ class Watch:
         self._settle, self._clock, self._progress = settle, clock, progress
         self._children: dict[Path, Child] = {}
         self._deciding: dict[str, str] = {}
+        self._written_at, self._removed, self._unwritten = 0.0, 0, False
+        self._places = self._finished_places()
         self.decisions: dict[str, Decision] = {}
 
     def run(self) -> None:
@@ -142,21 +150,19 @@ class Watch:
                 ready = self.look()
             except KeyboardInterrupt:
                 return
-            for child in ready:
-                try:
-                    self.decide(child)
-                except UserError:
-                    raise
-                except Exception as error:  # a bug that one delivery meets is not the end of the others
-                    self._give_up(child, error)
-            if not ready:  # time has passed while studies were decided: look at once
+            if ready:
+                self._decide_all(ready)
+            else:  # if time has passed while studies were decided, it looks at once
                 try:
                     self._clock.wait(interval)
                 except KeyboardInterrupt:
                     return
 
     def look(self) -> list[Child]:
-        """Look through the folder once; the deliveries that have settled, those that wait longest first."""
+        """Look through the folder once; the deliveries that have settled.
+
+        New ones stand before those that an earlier run has decided, and within each those that wait longest.
+        """
         now, before = self._clock.now(), {path: child.seen for path, child in self._children.items()}
         present = look_at(self._folder, before)
         changed = False
@@ -170,7 +176,8 @@ class Watch:
         if changed:
             self.write_worklist()
         waiting = [child for child in self._children.values() if child.decided != child.seen]
-        return sorted((c for c in waiting if now - c.since >= self._settle), key=lambda child: child.since)
+        settled = [child for child in waiting if now - child.since >= self._settle]
+        return sorted(settled, key=lambda child: (self._is_finished(child), child.since))
 
     def decide(self, child: Child) -> None:
         """Decide the studies of one delivery; what goes wrong with it stays with it."""
@@ -189,11 +196,12 @@ class Watch:
 
     def write_worklist(self) -> None:
         """Write the table over all that is stored and known."""
+        self._written_at, self._removed, self._unwritten = self._clock.now(), self._removals(), False
         judge, children = self._session.judge, self._children.values()
         parts = [(child, child.known) for child in children if child.known is not None]
         arriving = {key for child, part in parts if child.decided != child.seen for key in part.found}
         run = Run(
-            judge.settings_key,
+            **made_with(judge),
             found={key for _, part in parts for key in part.found},
             pending=dict.fromkeys(arriving, ARRIVING) | self._deciding,
             lost={key for _, part in parts for key in part.lost},
@@ -213,7 +221,48 @@ class Watch:
                 if self._progress is not None:
                     self._progress(decision, item.where)
         finally:
+            self._unwritten = True
+        if self._is_due(child.known):
             self.write_worklist()
+
+    def _decide_all(self, ready: list[Child]) -> None:
+        """Decide deliveries; the worklist is written at the end, and on the way as often as it must be."""
+        self._written_at = self._clock.now()  # what follows is old from here on
+        try:
+            for child in ready:
+                try:
+                    self.decide(child)
+                except UserError:
+                    raise
+                except Exception as error:  # a bug that one delivery meets is not the end of the others
+                    self._give_up(child, error)
+        finally:
+            if self._unwritten:
+                self.write_worklist()
+
+    def _is_due(self, known: Run) -> bool:
+        """True if the worklist may tell of a result that is gone or in doubt, or is old."""
+        doubtful = self._removals() > self._removed or not self._places.isdisjoint(known.lost)
+        return doubtful or self._clock.now() - self._written_at >= REFRESH
+
+    def _removals(self) -> int:
+        return self._session.log.ledger.events["removed"]
+
+    def _finished_places(self) -> frozenset[str | None]:
+        """The keys of the places at which an earlier run has decided studies, with the same model and settings."""
+        judge, out = self._session.judge, self._session.out
+        stored = (stored_result(out, key) for key in stored_keys(out))
+        return frozenset(each.place_key for each in stored if each and each.settings_key == judge.settings_key)
+
+    def _is_finished(self, child: Child) -> bool:
+        """True if it looks as if an earlier run had decided it; only the order follows from that.
+
+        What lies inside an archive is not known yet, so that archives count as new.
+        """
+        if child.known is not None:
+            return False
+        folders = {Path(name).parent for name, _, _ in child.seen} - {child.path.parent}
+        return any(place_key(folder, self._session.judge.keys) in self._places for folder in folders)
 
     def _give_up(self, child: Child, error: Exception) -> None:
         key = place_key(child.path, self._session.judge.keys)

@@ -1,14 +1,29 @@
 """The frame: help, mistakes in one line, exit codes, and no heavy import before it is needed."""
 
+import os
+import select
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from prostate_alm import errors
 from prostate_alm.cli import console
 
-COMMANDS = ["demo", "phantom", "inspect", "prepare", "train", "search", "calibrate", "evaluate", "compare", "triage", "doctor"]
+COMMANDS = [
+    "demo",
+    "phantom",
+    "inspect",
+    "prepare",
+    "train",
+    "search",
+    "calibrate",
+    "evaluate",
+    "compare",
+    "triage",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["cifar10", "reproduce"]])
@@ -88,6 +103,57 @@ def test_without_debug_there_is_no_traceback_and_a_path_may_have_its_name(prosta
 
 def test_help_tells_of_debug(prostate_alm):
     assert "--debug" in prostate_alm("--help")[1]
+
+
+def printing(script, **options):
+    """A process that prints by `console`; no variable of the surroundings may make Python flush by itself."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    code = f"import sys; from prostate_alm.cli import console\ndef work():\n {script}\nsys.exit(console.guarded(work))"
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, **options)
+
+
+def test_a_result_is_there_at_once():
+    with printing("console.result('x'); sys.stdin.read()", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert select.select([process.stdout], [], [], 20)[0]
+        assert process.stdout.readline() == "x\n"
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("kind", ["full", "nobody reads", "closed"])
+def test_without_a_stdout_the_work_goes_on_and_ends_with_6(tmp_path, kind):
+    script = f"for n in range(3): console.result('x'); open('{tmp_path}/done', 'w').write(str(n))"
+    if kind == "full":
+        with Path("/dev/full").open("w") as full:
+            process = printing(script, stdout=full, stderr=subprocess.PIPE)
+    elif kind == "nobody reads":
+        process = printing(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+    else:
+        process = printing(script, stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))
+    with process:
+        shown = process.stderr.read()
+        assert process.wait(20) == 6
+    assert (tmp_path / "done").read_text() == "2"
+    assert shown.startswith("error: stdout cannot be written (")
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [("SystemExit(3)", 6), ("errors.OutputError('x')", 6), ("errors.UsageError('x')", 2)]
+)
+def test_a_mistake_counts_more_than_a_lost_stdout(raised, code):
+    script = f"console.result('x'); from prostate_alm import errors; raise {raised}"
+    with Path("/dev/full").open("w") as full, printing(script, stdout=full, stderr=subprocess.DEVNULL) as process:
+        assert process.wait(20) == code
+
+
+def test_nobody_reads_stderr_and_the_work_goes_on():
+    script = "[console.note('x' * 99999) for _ in range(3)]; console.result('done')"
+    with printing(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.close()
+        assert process.stdout.read() == "done\n"
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99", ""])

@@ -38,7 +38,7 @@ def threshold(value=0.0, model=MODEL, kind="certified", patients=()):
 
 
 @pytest.fixture
-def calls(monkeypatch, predictor):
+def calls(monkeypatch, predictor, tmp_path):
     """The command with the model and the batch replaced; gives what the batch was called with and what it returns."""
     calls = SimpleNamespace(outcomes=[], error=None, model=None, device=None, judge=None, options=None, paths=None)
 
@@ -46,7 +46,7 @@ def calls(monkeypatch, predictor):
         calls.model, calls.device = model, device
         return predictor
 
-    def run(paths, judge, *, progress, **options):
+    def run(paths, judge, *, progress, tell, **options):
         calls.paths, calls.judge, calls.options = paths, judge, options
         if calls.error:
             raise calls.error
@@ -58,6 +58,9 @@ def calls(monkeypatch, predictor):
             progress(decision, Path("/data/Doe"))
         return decisions
 
+    monkeypatch.chdir(tmp_path)
+    for name in ("incoming", "a", "b"):
+        (tmp_path / name).mkdir()
     monkeypatch.setenv("PROSTATE_ALM_SALT", SALT)
     monkeypatch.setattr(Predictor, "load", load)
     monkeypatch.setattr(triage, "triage_studies", run)

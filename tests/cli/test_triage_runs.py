@@ -1,5 +1,6 @@
 """Whole command lines on pretended studies: what a run leaves, how it is taken up, watched, previewed and verified."""
 
+import errno
 import json
 import os
 import shutil
@@ -227,6 +228,45 @@ def test_a_watch_decides_what_arrives_and_ends_on_sigterm(world, prostate_alm):
     assert len(told.splitlines()) >= 2
     assert "watching" in shown
     assert prostate_alm("audit", "verify", out)[0] == 0
+
+
+def test_without_a_reader_of_stdout_all_studies_are_decided(world, run, monkeypatch):
+    class Gone:
+        def write(self, _text):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Gone())
+        code, _, shown = run()
+    assert code == 6
+    assert "3 studies: 1 undecided, 1 dce_required, 1 dce_not_required" in shown
+    assert shown.splitlines()[-1].startswith("error: stdout cannot be written (Broken pipe)")
+    assert len((world / "out" / "worklist.csv").read_text().splitlines()) == 4
+    assert run()[0] == 3  # the next call knows nothing of it
+
+
+def test_a_path_that_does_not_exist_is_named_and_beside_others_leaves_no_row(world, prostate_alm):
+    code, told, shown = prostate_alm("triage", world / "nowhere", "--out", world / "out")
+    assert (code, told, "nowhere does not exist" in shown) == (4, "", True)
+    assert not (world / "out").exists()
+    studies = [world / "incoming" / name for name in ("low", "nowhere", "high")]
+    for dry_run in (["--dry-run"], []):
+        code, told, shown = prostate_alm("triage", *studies, "--out", world / "out", *dry_run)
+        assert (code, len(told.splitlines())) == (3, 2)
+        assert f"{studies[1]} does not exist" in shown
+    assert len((world / "out" / "worklist.csv").read_text().splitlines()) == 3
+
+
+def test_the_terminal_gets_the_full_text_of_what_cannot_be_read(world, prostate_alm):
+    with zipfile.ZipFile(world / "incoming.zip", "w") as archive:
+        archive.writestr("MILLER.txt", "no DICOM")
+    for dry_run in (["--dry-run"], []):
+        _, told, shown = prostate_alm(
+            "triage", world / "incoming.zip", world / "incoming", "--out", world / "out", *dry_run
+        )
+        assert "holds no readable DICOM file" in shown
+        assert "holds no" not in told
+        assert "no readable DICOM image" in told
 
 
 @pytest.mark.slow

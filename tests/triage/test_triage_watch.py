@@ -330,6 +330,19 @@ def test_a_result_that_is_replaced_within_a_round_leaves_the_worklist_at_once(pl
     assert tables == [["undecided"], ["undecided", "dce_not_required"]]
 
 
+def test_what_cannot_be_read_any_more_is_in_doubt_at_once(place, ruling, monkeypatch):
+    for name in ("a", "b"):
+        write(place, name)
+    clock = Script()
+    clock.happenings = [clock.until(2 * SETTLE)]
+    watched(place, ruling, clock)
+    (place / "incoming" / "a" / "1.dcm").rename(place / "incoming" / "a" / "text")
+    tables, clock = counted(monkeypatch), Script()
+    clock.happenings = [clock.until(2 * SETTLE)]
+    watched(place, ruling, clock)
+    assert [table.count("undecided") for table in tables] == [0, 2, 2]  # the study, and its place
+
+
 def test_started_again_it_decides_what_is_new_before_it_looks_at_what_is_done(place, ruling):
     for name in ("a", "b", "c"):
         write(place, name)

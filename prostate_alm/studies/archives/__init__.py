@@ -52,9 +52,9 @@ def opened(path: Path | str, limits: Limits = LIMITS) -> Iterator[Path]:
         limits: what the archive may hold; enforced while it is unpacked, whatever its headers say.
 
     Raises:
-        RefusedArchiveError: if the archive is damaged, encrypted, too large, too dense (a bomb), or holds names that lead out
-            of the folder, stand twice or cannot stand on this disk, links, special files, or a compression other than
-            deflate. Then nothing of it is read.
+        RefusedArchiveError: if the archive is damaged, encrypted, too large, too dense (a bomb), or holds names that
+            lead out of the folder, stand twice or cannot stand on this disk, links, special files, or a compression
+            other than deflate. Then nothing of it is read.
         OutputError: if the temporary folder cannot be written, such as on a full disk, or not be removed.
 
     Source: APPNOTE.TXT 6.3.10 (.ZIP File Format Specification), 4.3 and 4.4.
