@@ -134,7 +134,7 @@ def replaced():
 
 
 def fake_threshold():
-    return Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=MODEL)
+    return Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=MODEL, patients=("p",))
 
 
 def write_study(folder, name, **content):

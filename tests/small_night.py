@@ -51,5 +51,7 @@ def make_model(work: Path) -> tuple[Path, Path]:
     write_json(bundle / "models" / "patients.json", sorted(cohort.patients))
     write_hashes(bundle)
     made_for = Predictor.load(bundle).sha256
-    threshold = Threshold(1e6, "certified", 0.1, 0.1, 22, 1, model_sha256=made_for).save(work / "threshold.json")
+    threshold = Threshold(1e6, "certified", 0.1, 0.1, 22, 1, model_sha256=made_for, patients=("p",)).save(
+        work / "threshold.json"
+    )
     return bundle, threshold

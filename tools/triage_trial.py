@@ -44,7 +44,9 @@ def main() -> None:
         shutil.rmtree(work / name, ignore_errors=True)
     shutil.copytree(dicom / "studies", work / "incoming")
     (work / "night").mkdir()
-    threshold = Threshold(1e6, "certified", 0.1, 0.1, 22, 1, model_sha256=_model_hash()).save(work / "threshold.json")
+    threshold = Threshold(1e6, "certified", 0.1, 0.1, 22, 1, model_sha256=_model_hash(), patients=("p",)).save(
+        work / "threshold.json"
+    )
     spoilt = night.spoil(work / "incoming", options.broken, options.archives, options.seed)
     given = ["--threshold", str(threshold), "--device", "cpu"]
     done = night.spend(work / "incoming", work / "night", given, night.started, options.seed, options.kills)

@@ -86,6 +86,10 @@ class Ledger:
         logged = self.results.get(study_key)
         return {} if logged is None else logged.files
 
+    def holds(self, out: Path, study_key: str) -> bool:
+        """True if the stored result of a study is the one that was logged, byte for byte."""
+        return ".json" in self.files(study_key) and not self.results[study_key].wrong(out, study_key)
+
     def take(self, entry: Mapping[str, Any], line: int) -> None:
         """Add one entry."""
         self.events[entry["event"]] += 1
@@ -137,6 +141,21 @@ def read_log(path: Path) -> Chain:
         raise OutputError(f"the audit log {path} cannot be read: {error.strerror}") from error
 
 
+def sound_log(path: Path) -> Chain:
+    """The chain of a log that may be added to.
+
+    Raises:
+        IntegrityError: if the log was changed.
+        OutputError: if it cannot be read.
+    """
+    chain = read_log(path)
+    if chain.broken:
+        raise IntegrityError(
+            f"audit log {path}: {chain.broken}; keep the file as it is, and choose another output folder"
+        )
+    return chain
+
+
 class AuditLog:
     """The log of one output folder, to be added to while its lock is held.
 
@@ -163,11 +182,7 @@ class AuditLog:
 
     def _load(self) -> bytes | None:
         """Read what is there; gives what is torn at its end."""
-        chain = read_log(self.path)
-        if chain.broken:
-            raise IntegrityError(
-                f"audit log {self.path}: {chain.broken}; keep the file as it is, and choose another output folder"
-            )
+        chain = sound_log(self.path)
         self.ledger = Ledger.of(chain)
         self._entries, self._lines = len(chain.entries), max(chain.lines, default=0)
         self.head = chain.head

@@ -70,7 +70,8 @@ class Judge:
 
     Raises:
         IntegrityError: if the threshold was made for another model.
-        RefusedError: if it is certified on patients that the model was trained on: it promises nothing then.
+        RefusedError: if it is certified on patients that the model was trained on, or one of them does not say on
+            which patients it was made: it promises nothing then.
     """
 
     predictor: "Predictor"
@@ -88,14 +89,23 @@ class Judge:
                 f"the threshold was made for model {str(made_for)[:12]}, this one is {str(model)[:12]}; "
                 "make one for it with 'prostate-alm calibrate'"
             )
-        shared = set(self.threshold.patients) & (self.predictor.trained_patients or frozenset())
-        if shared and self.threshold.kind != "approximate":
+        if self.threshold.kind != "approximate":
+            self._refuse_shared_patients()
+        object.__setattr__(self, "training_ranges", self.predictor.training_ranges)
+        object.__setattr__(self, "settings_key", settings_key(self))
+
+    def _refuse_shared_patients(self) -> None:
+        trained, calibrating = self.predictor.trained_patients, set(self.threshold.patients)
+        if trained is None or not calibrating:
+            raise RefusedError(
+                f"{'the model' if trained is None else 'the threshold'} does not say on which patients it was made, so "
+                "that nobody knows whether the promise holds; make it again"
+            )
+        if shared := calibrating & trained:
             raise RefusedError(
                 f"{len(shared)} of the threshold's calibration patients trained the model, so that it promises "
                 "nothing; make one on other patients with 'prostate-alm calibrate'"
             )
-        object.__setattr__(self, "training_ranges", self.predictor.training_ranges)
-        object.__setattr__(self, "settings_key", settings_key(self))
 
     def judge(
         self, study: "StudyFiles", study_key: str, inputs_key: str | None, findings: Findings | None = None

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prostate_alm.errors import IntegrityError, OutputError
-from prostate_alm.triage.audit import AUDIT, Ledger, read_log
+from prostate_alm.errors import OutputError
+from prostate_alm.triage.audit import AUDIT, Ledger, sound_log
 from prostate_alm.triage.batch import Tell, tell_all
+from prostate_alm.triage.decision import Decision
 from prostate_alm.triage.extras import Extras
 from prostate_alm.triage.identity import content_hash, files_of, inputs_key, place_key
 from prostate_alm.triage.inputs import Found, Shelf, absent, find_inputs
@@ -16,8 +17,7 @@ from prostate_alm.triage.judge import Judge
 from prostate_alm.triage.keymap import read_keymap, refuse_among, refuse_inside
 from prostate_alm.triage.resuming import check_no_new_folder, check_resume
 from prostate_alm.triage.scratch import scratch_folder
-from prostate_alm.triage.session import CHANGED, Options
-from prostate_alm.triage.worklist import stored_result
+from prostate_alm.triage.session import CHANGED, Options, standing
 
 
 def preview_studies(
@@ -54,11 +54,15 @@ def preview_studies(
         refuse_inside(options.keymap, out)
         read_keymap(options.keymap)
         check_writable(options.keymap.resolve().parent)
-    ledger = _ledger(out)
+    ledger = Ledger.of(sound_log(out / AUDIT))
     if options.resume:
         check_no_new_folder(out)
         check_resume(ledger.run, judge, out)
-    stored = _Stored(Extras(out, judge.predictor, options.dicom, options.saliency), ledger, options.force)
+    extras = Extras(out, judge.predictor, options.dicom, options.saliency)
+
+    def stored(study_key: str, key: str) -> Decision | None:
+        return None if options.force else standing(extras, study_key, key, ledger.holds)
+
     rows: list[dict[str, Any]] = []
     with scratch_folder(place_key(out, judge.keys)), Shelf(judge.rules) as shelf:
         found = find_inputs([path for path in paths if path not in missing], judge.keys, shelf)
@@ -86,38 +90,14 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f"cannot write to {folder}: it may not be entered; choose another output folder")
 
 
-def _ledger(out: Path) -> Ledger:
-    chain = read_log(out / AUDIT)
-    if chain.broken:
-        raise IntegrityError(
-            f"audit log {out / AUDIT}: {chain.broken}; keep the file as it is, and choose another output folder"
-        )
-    return Ledger.of(chain)
-
-
-class _Stored:
-    """Looks up what an earlier run left."""
-
-    def __init__(self, extras: Extras, ledger: Ledger, force: bool) -> None:
-        self._extras, self._ledger, self._force = extras, ledger, force
-
-    def standing(self, study_key: str, key: str) -> dict[str, Any] | None:
-        logged = self._ledger.results.get(study_key)
-        stored = None if self._force else stored_result(self._extras.out, study_key)
-        if stored is None or logged is None or stored.inputs_key != key or logged.wrong(self._extras.out, study_key):
-            return None
-        if not self._extras.complete(stored):
-            return None
-        return {"would": "reuse", "reasons": list(stored.reasons), "series_used": stored.to_json()["series_used"]}
-
-
-def _row(item: Found, judge: Judge, shelf: Shelf, stored: _Stored) -> dict[str, Any]:
+def _row(item: Found, judge: Judge, shelf: Shelf, stored: Callable[[str, str], Decision | None]) -> dict[str, Any]:
     row: dict[str, Any] = {"study_key": item.study_key, "would": "undecided", "reasons": list(item.reasons)}
     if item.study is None:
         return row | {"series_used": {}}
     key = inputs_key(item.content or content_hash(files_of(item.study)), judge)
-    if (standing := stored.standing(item.study_key, key)) is not None:
-        return row | standing
+    if (found := stored(item.study_key, key)) is not None:
+        series = found.to_json()["series_used"]
+        return row | {"would": "reuse", "reasons": list(found.reasons), "series_used": series}
     files = shelf.files(item)
     if files is None:
         return row | {"reasons": [CHANGED], "series_used": {}}

@@ -30,7 +30,7 @@ def check_no_new_folder(out: Path) -> None:
         UsageError: if there is no audit log.
     """
     if not (out / AUDIT).is_file():
-        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
+        raise _no_run(out)
 
 
 def check_resume(run: Mapping[str, Any] | None, judge: "Judge", out: Path) -> None:
@@ -41,7 +41,7 @@ def check_resume(run: Mapping[str, Any] | None, judge: "Judge", out: Path) -> No
         RefusedError: names what differs.
     """
     if run is None:
-        raise UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")
+        raise _no_run(out)
     mine = run_settings(judge)
     if run["settings_key"] == mine["settings_key"]:
         return
@@ -52,3 +52,7 @@ def check_resume(run: Mapping[str, Any] | None, judge: "Judge", out: Path) -> No
         f"--resume: the run in {out} was made with another {what}; go on with the same, "
         "or leave --resume out to compute anew"
     )
+
+
+def _no_run(out: Path) -> UsageError:
+    return UsageError(f"--resume: {out} holds no run; leave it out for a first run, or name the run's folder")

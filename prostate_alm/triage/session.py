@@ -129,10 +129,7 @@ class Session:
 
     def standing(self, study_key: str, key: str) -> Decision | None:
         """The stored decision on a study, if it came from these inputs and settings and is as it was logged."""
-        stored = stored_result(self.out, study_key)
-        if stored is None or stored.inputs_key != key or not self.log.holds(self.out, study_key):
-            return None
-        return stored if self.extras.complete(stored) else None
+        return standing(self.extras, study_key, key, self.log.holds)
 
     def distrusted(self) -> set[str]:
         """The stored results that are not as the log has them."""
@@ -199,6 +196,21 @@ class Session:
             with writing(self.out / other.name):
                 other.replace(self.out / other.name)
         write_text(path, text)
+
+
+def standing(extras: Extras, study_key: str, key: str, holds: Callable[[Path, str], bool]) -> Decision | None:
+    """The stored decision on a study if it need not be computed again.
+
+    Args:
+        extras: says where it is stored, and what is wanted beside it.
+        study_key: of the study.
+        key: of the inputs and settings that it must have come from.
+        holds: whether what is stored is as it was logged, by output folder and study key.
+    """
+    stored = stored_result(extras.out, study_key)
+    if stored is None or stored.inputs_key != key or not holds(extras.out, study_key):
+        return None
+    return stored if extras.complete(stored) else None
 
 
 def _to_the_end(step: Callable[[], object]) -> None:

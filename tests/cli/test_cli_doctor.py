@@ -19,7 +19,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     run = tiny.shared_run(tmp_path_factory.getbasetemp())
     shutil.copytree(run.folder / "bundle", tmp_path / "bundle")
     sha256 = Predictor.load(tmp_path / "bundle").sha256
-    made = Threshold(-1.0, "certified", 0.1, 0.1, 22, 1, model_sha256=sha256)
+    made = Threshold(-1.0, "certified", 0.1, 0.1, 22, 1, model_sha256=sha256, patients=("p",))
     # the threshold is no file of the hash list here: it may be locked after training
     made.save(tmp_path / "bundle" / "models" / "threshold.json")
     return tmp_path / "bundle"

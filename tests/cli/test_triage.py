@@ -33,7 +33,7 @@ def predictor(tmp_path):
     )
 
 
-def threshold(value=0.0, model=MODEL, kind="certified", patients=()):
+def threshold(value=0.0, model=MODEL, kind="certified", patients=("c1",)):
     return Threshold(value, kind, 0.1, 0.1, 22, 1, model_sha256=model, patients=patients)
 
 

@@ -79,7 +79,9 @@ def test_a_dry_run_checks_what_a_run_checks(world, run):
     assert run("--dry-run", "--keymap", world / "out" / "keymap.csv")[0] == 2
     assert run("--dry-run", "--keymap", world / "threshold.json")[0] == 2
     assert run("--dry-run", "--resume")[0] == 2
-    other = Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="b" * 64).save(world / "other.json")
+    other = Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="b" * 64, patients=("p",)).save(
+        world / "other.json"
+    )
     assert run("--dry-run", "--threshold", other)[0] == 8
     assert run("--dry-run", "--rules", world / "nowhere.yaml")[0] == 2
     assert not (world / "out").exists()
@@ -100,7 +102,9 @@ def test_resume_goes_on_with_the_same_and_refuses_anything_else(world, run, pros
     assert {name for name in files(world / "out") if name.endswith(".json")} == {
         name for name in before if name.endswith(".json")
     }
-    Threshold(-5.0, "certified", 0.1, 0.1, 22, 1, model_sha256=pretended_studies.MODEL).save(world / "other.json")
+    Threshold(-5.0, "certified", 0.1, 0.1, 22, 1, model_sha256=pretended_studies.MODEL, patients=("p",)).save(
+        world / "other.json"
+    )
     (world / "site.yaml").write_text("checks: {min_overlap: 0.9}")
     before = files(world / "out")
     for arguments, what in (

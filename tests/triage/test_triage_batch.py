@@ -233,13 +233,13 @@ def test_a_study_sent_again_under_other_names_is_the_same_study(studies, ruling,
 
 
 def another_threshold(ruling):
-    value = Threshold(-5.0, "certified", 0.1, 0.1, 22, 1, model_sha256=ruling.predictor.sha256)
+    value = Threshold(-5.0, "certified", 0.1, 0.1, 22, 1, model_sha256=ruling.predictor.sha256, patients=("p",))
     return Judge(ruling.predictor, value, ruling.keys)
 
 
 def another_model(ruling):
     ruling.predictor.sha256 = "c" * 64
-    value = Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="c" * 64)
+    value = Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="c" * 64, patients=("p",))
     return Judge(ruling.predictor, value, ruling.keys)
 
 

@@ -64,7 +64,9 @@ def sparing(incoming):
         },
         "protocols": ["b 100, 600, 1000 as acquired"],
     }
-    return Judge(Sparing(ranges), Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="a" * 64), KEYS)
+    return Judge(
+        Sparing(ranges), Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="a" * 64, patients=("p",)), KEYS
+    )
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_only_known_words_of_a_text_come_out(tmp_path, field, kind):
     for image in made["t2"]:
         setattr(image, field, TEXTS[kind])
     dicom_factory.save(made, tmp_path / "incoming" / "one")
-    judge = Judge(Model(), Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="a" * 64), KEYS)
+    judge = Judge(Model(), Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="a" * 64, patients=("p",)), KEYS)
     (decision,) = triage_studies([tmp_path / "incoming"], judge, out=tmp_path / "out")
     stored = json.loads((tmp_path / "out" / f"{decision.study_key}.json").read_text())
     assert stored["decision"] == "undecided"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pretended_studies
 import pytest
 
-from prostate_alm.errors import IntegrityError, OutputError
+from prostate_alm.errors import IntegrityError, OutputError, RefusedError
 from prostate_alm.operating_point import Threshold
 from prostate_alm.triage import Judge, judge, triage_studies
 
@@ -125,13 +125,26 @@ def test_a_full_temporary_folder_is_not_blamed_on_the_study(studies, ruling, tmp
 @pytest.mark.parametrize("made_for", ["b" * 64, "", None])
 def test_a_threshold_for_another_model_is_refused(ruling, predictor, made_for):
     with pytest.raises(IntegrityError, match="made for"):
-        Judge(predictor, Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=made_for), ruling.keys)
+        Judge(
+            predictor, Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=made_for, patients=("p",)), ruling.keys
+        )
 
 
 def test_a_model_without_a_hash_is_refused(ruling, predictor):
     predictor.sha256 = ""
     with pytest.raises(IntegrityError):
-        Judge(predictor, Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256=""), ruling.keys)
+        Judge(predictor, Threshold(0.0, "certified", 0.1, 0.1, 22, 1, model_sha256="", patients=("p",)), ruling.keys)
+
+
+@pytest.mark.parametrize(
+    ("trained", "calibrating"), [(None, ("p",)), (frozenset({"t"}), ()), (frozenset({"p"}), ("p",))]
+)
+def test_a_certified_threshold_that_may_rest_on_trained_patients_is_refused(ruling, predictor, trained, calibrating):
+    predictor.trained_patients = trained
+    threshold = replace(ruling.threshold, patients=calibrating)
+    with pytest.raises(RefusedError, match=r"does not say on which patients|trained the model"):
+        Judge(predictor, threshold, ruling.keys)
+    assert Judge(predictor, replace(threshold, kind="approximate"), ruling.keys)  # which promises nothing
 
 
 PLANTED = ["Planted", "Surname", "PID-77123", "ACC-99817", "19410307", "1.2.3.4.5", "incoming", ".dcm", "Secretfolder"]
