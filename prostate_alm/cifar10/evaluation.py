@@ -1,14 +1,16 @@
 """The test set: looked at once for each arm, after every choice has been made."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prostate_alm.cifar10.data import balanced_test_data
 from prostate_alm.cifar10.lab import Lab, Order, read_facts
+from prostate_alm.cifar10.ledger import Facts
 from prostate_alm.cifar10.predict import predict
+from prostate_alm.cifar10.protocol import PAPER
 from prostate_alm.cifar10.results import (
     ArmResult,
     content_key,
@@ -18,6 +20,7 @@ from prostate_alm.cifar10.results import (
 )
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import UsageError
+from prostate_alm.training import BASE
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ class Evaluation:
         path: the result file.
         settings: where the hyper-parameters come from: `paper` or `search`.
         precision: what the networks compute in.
+        ledger: key -> row of the ledger that the member was chosen by; its weights may have been made anew since.
     """
 
     orders: tuple[Order, ...]
     path: Path
     settings: str
     precision: str
+    ledger: Mapping[str, Facts] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -44,34 +49,86 @@ class Evaluation:
     def stored(self) -> ArmResult | None:
         """The result if it is there and of these very trainings.
 
+        Returns:
+            None if there is none, or one of the same run under other choices, code or libraries: it is made anew.
+
         Raises:
-            UsageError: if a result of other size or seed is there, which must not be written over.
+            UsageError: if a result of another size, seed or common settings is there, which must not be written over.
+            NoInputError: if the result cannot be read; names it.
         """
         if not self.path.is_file():
             return None
-        (there, key), training = load_result(self.path), self.orders[0].training
-        size = int((there.test_labels == 0).sum())
-        if (len(there.member_aucs), there.seed, size) != (len(self.orders), training.seed, training.scale.test):
-            raise UsageError(
-                f"{self.path} is of {len(there.member_aucs)} members, seed {there.seed} and {size} test negatives: "
-                f"choose another --out for {len(self.orders)}, {training.seed} and {training.scale.test}"
-            )
-        return there if key == self.key else None
+        there, key = load_result(self.path)
+        if key == self.key:
+            return there
+        found, asked = _found(there), _asked(self.orders)
+        differing = "; ".join(
+            f"{name} {found[name]}, not {asked[name]}" for name in asked if found[name] != asked[name]
+        )
+        if differing:
+            raise UsageError(f"{self.path} is of another run ({differing}): choose another --out")
+        return None
+
+
+def _asked(orders: Sequence[Order]) -> dict[str, str]:
+    """What all rows of a run share, in words."""
+    training = orders[0].training
+    return _in_words(len(orders), training.seed, asdict(training.scale), dict(training.common), _epochs(training))
+
+
+def _found(result: ArmResult) -> dict[str, str]:
+    """The same of a stored result; what it does not say is as in the full run, which came before it was said."""
+    scale = asdict(PAPER) | result.details.get("scale", {}) | {"test": int((result.test_labels == 0).sum())}
+    common, epochs = result.details.get("common", {}), result.details.get("constrained_epochs")
+    return _in_words(len(result.member_aucs), result.seed, scale, common, epochs)
+
+
+def _in_words(
+    members: int, seed: int, scale: Mapping[str, int], common: Mapping[str, Any], epochs: int | None
+) -> dict[str, str]:
+    return {
+        "members": str(members),
+        "seed": str(seed),
+        **{f"{part} negatives": str(count) for part, count in scale.items()},
+        "common settings": json.dumps(common, sort_keys=True),
+        "epochs of the second stage": "the bundle's" if epochs is None else str(epochs),
+    }
+
+
+def _epochs(training: Training) -> int | None:
+    """Of the second stage, which a base has not."""
+    return None if training.arm == BASE else training.constrained_epochs
 
 
 def evaluation_of(lab: Lab, members: Sequence[Training], settings: str) -> Evaluation:
-    """The evaluation of one arm; its file is `<settings>/<loss>_<ratio>_<classes>_<arm>.npz` in the run's folder."""
+    """The evaluation of one arm; its file is `<settings>/<loss>_<ratio>_<classes>_<arm>.npz` in the run's folder.
+
+    Args:
+        lab: knows the run's folder and what the members were chosen by.
+        members: one arm's trainings, at least one.
+        settings: where the hyper-parameters come from: `paper` or `search`.
+    """
     first = members[0]
     name = "_".join((first.loss, first.class_ratio.replace(":", "-"), "-".join(map(str, first.classes)), first.arm))
     orders = tuple(lab.order(member) for member in members)
-    return Evaluation(orders, lab.out / settings / f"{name}.npz", settings, lab.environment["precision"])
+    ledger = {order.key: lab.ledger[order.key] for order in orders if order.key in lab.ledger}
+    return Evaluation(orders, lab.out / settings / f"{name}.npz", settings, lab.environment["precision"], ledger)
 
 
 def evaluate(evaluation: Evaluation) -> ArmResult:
     """Predict the balanced test set by every member and keep the mean logits.
 
+    Args:
+        evaluation: of members that are all trained, weights and result files in their places.
+
+    Returns:
+        What is written to `evaluation.path`.
+
     Raises:
+        UsageError: if this worker's environment is not the caller's.
         ModelError: if a member's weights are missing.
+        NoInputError: if the images or a member's result file cannot be read; names it.
+        OutputError: if the result cannot be written.
     """
     training = evaluation.orders[0].training
     dataset = balanced_test_data(str(evaluation.orders[0].data), training.protocol)
@@ -106,13 +163,29 @@ def _details(evaluation: Evaluation) -> dict[str, Any]:
         "parameter": training.parameter,
         "constraint": None if training.constraint is None else asdict(training.constraint),
         "common": json.loads(json.dumps(dict(training.common))),
-        "validation_aucs": [fact["validation_auc"] for fact in facts],
+        "constrained_epochs": _epochs(training),
+        "scale": asdict(training.scale),
         "best_epochs": [fact["best_epoch"] for fact in facts],
         "epochs": [fact["epochs"] for fact in facts],
         "penalties_reached": [fact["penalty_reached"] or None for fact in facts],
         "weights_sha256": [fact["weights_sha256"] for fact in facts],
+        "start_sha256": [fact.get("start_sha256") or None for fact in facts],
         "seconds": round(sum(fact["seconds"] for fact in facts), 1),
         "precision": evaluation.precision,
         "environment": ", ".join(sorted({fact["environment"] for fact in facts})),
         "machine": ", ".join(sorted({fact["machine"] for fact in facts})),
+        **_chosen_by(facts, evaluation.ledger),
+    }
+
+
+def _chosen_by(facts: Sequence[Facts], ledger: Mapping[str, Facts]) -> dict[str, Any]:
+    """The validation AUCs that the members were chosen by, and where other weights were tested, what those reach."""
+    rows = [ledger.get(fact["key"], fact) for fact in facts]
+    anew = [row["weights_sha256"] != fact["weights_sha256"] for row, fact in zip(rows, facts, strict=True)]
+    return {
+        "validation_aucs": [float(row["validation_auc"]) for row in rows],
+        "retrained": sum(anew),
+        "retrained_validation_aucs": [
+            fact["validation_auc"] if other else None for fact, other in zip(facts, anew, strict=True)
+        ],
     }

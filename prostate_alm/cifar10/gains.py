@@ -3,6 +3,7 @@
 The gain in an AUC is its rise, the gain in a false-positive rate its fall. Each comparison is on the same test cases.
 """
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -13,15 +14,12 @@ from prostate_alm.cifar10.measures import (
     TITLES,
     Arm,
     Measured,
-    measured,
     table_spec,
     written,
 )
 from prostate_alm.cifar10.published import paper_figures
-from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.errors import UsageError
-from prostate_alm.figures import Figure
-from prostate_alm.metrics import PairedTest, holm, paired_delong, spread
+from prostate_alm.metrics import PairedTest, holm, paired_delong
 from prostate_alm.render.grid import Grid
 
 COMPARED = ("alm", "aucm")
@@ -72,27 +70,22 @@ class Gain:
 GAIN_COLUMNS = tuple(field.name for field in fields(Gain))
 
 
-def table_gains(results: Sequence[ArmResult], table: int = 2) -> list[Gain]:
-    """Gains of ALM, and of AUCM, over base and over continued, for every pair of arms among `results`.
+def gains_of(arms: Sequence[Arm], table: int) -> list[Gain]:
+    """Gains of ALM, and of AUCM, over base and over continued, for every pair among `arms`.
 
     Args:
-        results: as `table_rows` takes them.
+        arms: as `measured` gives them for this table.
         table: 2, 4, 5 or 6.
 
     Returns:
         gains in the paper's order of ratios and losses; none if no two arms can be compared.
 
     Raises:
-        UsageError: as `table_rows`, or if two arms were tested on other cases.
+        UsageError: if two arms were tested on other cases.
 
     Reference:
         DeLong, DeLong & Clarke-Pearson 1988 (paired test); Holm 1979 (the tests of one table are one family).
     """
-    return gains_of(measured(results, table), table)
-
-
-def gains_of(arms: Sequence[Arm], table: int) -> list[Gain]:
-    """The gains of `table_gains` from arms that are measured already."""
     pairs = list(_pairs(arms))
     tests = [_delong(arm, other, table) for arm, other in pairs]
     paper = paper_gains(table)
@@ -122,8 +115,11 @@ def gain_between(figure: str, better: Measured, other: Measured) -> Measured:
     draws = tuple(_difference(sign, one, two) for one, two in zip(better.draws, other.draws, strict=True))
     if not draws:
         return Measured(_difference(sign, better.value, other.value))
-    over = spread([Figure(figure, gain, None, 0.95, 0, 0, "oracle", "difference of a draw") for gain in draws])
-    return Measured(_rounded(over.mean), _rounded(over.standard_deviation), draws)
+    defined = [gain for gain in draws if gain is not None]
+    if len(defined) < len(draws):  # the mean of the others would speak for a chosen few
+        return Measured(None, None, draws)
+    deviation = statistics.stdev(defined) if len(defined) > 1 else None
+    return Measured(_rounded(statistics.fmean(defined)), _rounded(deviation), draws)
 
 
 def paper_gains(table: int) -> dict[tuple[str, str, str], float]:
@@ -145,7 +141,12 @@ def paper_gains(table: int) -> dict[tuple[str, str, str], float]:
 
 
 def gain_grid(gains: Sequence[Gain], table: int = 2) -> Grid:
-    """One line for each comparison: gains, DeLong's interval and p of the AUC, the paper's gain beside."""
+    """One line for each comparison: gains, DeLong's interval and p of the AUC, the paper's gain beside.
+
+    Args:
+        gains: of `gains_of`, for this table.
+        table: 2, 4, 5 or 6.
+    """
     figures = list(dict.fromkeys(gain.figure for gain in gains))
     lines: dict[tuple[str, str, str], list[str]] = {}
     for gain in gains:
@@ -154,7 +155,7 @@ def gain_grid(gains: Sequence[Gain], table: int = 2) -> Grid:
     groups = [(TITLES[figure], _columns(figure)) for figure in figures]
     tests = sum(gain.p is not None for gain in gains)
     title = f"Table {table}, gains: {table_spec(table).title}"
-    return Grid(title, _note(tests), ["ratio", "loss", "comparison"], groups, list(lines.items()))
+    return Grid(title, _note(figures, tests), ["ratio", "loss", "comparison"], groups, list(lines.items()))
 
 
 def written_p(p: float | None) -> str:
@@ -219,10 +220,18 @@ def _cells(gain: Gain) -> list[str]:
     return cells
 
 
-def _note(tests: int) -> str:
-    return (
-        "In percentage points, positive is better: the rise of an AUC, the fall of a false-positive rate. Interval and "
-        f"p of the AUC: paired DeLong. Holm: all {tests} tests of this table are one family, against base and against "
-        "continued alike, AUCM's among them. ± is the standard deviation of the paired gain over the draws of test "
-        "positives. The paper has no continued arm: its gain is ALM over base."
-    )
+def _note(figures: Sequence[str], tests: int) -> str:
+    rates = any("fpr" in figure for figure in figures)
+    parts = [
+        "In percentage points, positive is better: the rise of an AUC" + rates * ", the fall of a false-positive rate"
+    ]
+    parts.append("Interval and p of the AUC: paired DeLong, over the test cases of one training")
+    family = f"all {tests} tests of this table are one family, against base and against continued alike, AUCM's too"
+    parts.append(f"Holm: {family}" + ("; they are those of Table 2" if "ensemble_auc" in figures else ""))
+    if AVERAGED in figures:
+        parts.append(
+            "± is the standard deviation of the paired gain over draws of test positives from the same 1,000, with the "
+            "same weights: training again is not in it"
+        )
+    parts.append("The paper has no continued arm: its gain is ALM over base")
+    return ". ".join(parts) + "."

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.data import member_data
 from prostate_alm.cifar10.environment import environment, machine
-from prostate_alm.cifar10.ledger import COLUMNS, Facts
+from prostate_alm.cifar10.ledger import COLUMNS, Facts, environment_name
 from prostate_alm.cifar10.predict import predict
-from prostate_alm.cifar10.results import content_key, readable
+from prostate_alm.cifar10.results import readable
 from prostate_alm.cifar10.tensors import CifarDataset
 from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import ModelError, UsageError
-from prostate_alm.files import output_folder, whole_file
+from prostate_alm.files import output_folder, sha256, whole_file, write_json
 from prostate_alm.training import train_arm
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
 BUNDLE = "cifar10_alm_classification"
+START = "start.json"  # beside the weights: what they were started from, which may be lost and made anew since
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,25 @@ class Order:
     def weights(self) -> Path:
         """The best weights, beside the other files of the stage."""
         return _stage(self.out, self.key) / WEIGHTS
+
+    def outcome(self) -> dict[str, Any] | None:
+        """What the trainer wrote at the end; None unless the weights beside it are the very ones that it names."""
+        try:
+            told = json.loads((_stage(self.out, self.key) / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if self.weights.is_file() and told["weights_sha256"] == sha256(self.weights) else None
+
+    def is_kept(self) -> bool:
+        """Whether the weights and the result file are both there, and the file is of these weights.
+
+        Raises:
+            NoInputError: if the result file cannot be read; names it.
+        """
+        told = self.outcome()
+        if told is None or not self.result.is_file():
+            return False
+        return read_facts(self.result)["weights_sha256"] == told["weights_sha256"]
 
     def overrides(self) -> dict[str, Any]:
         """Config id -> value for the bundle, with the precision that the key names."""
@@ -112,7 +132,11 @@ class Lab:
         )
 
     def validation_auc(self, training: Training) -> float | None:
-        """The best validation AUC of a finished training; None if it is not finished."""
+        """The best validation AUC of a finished training, in [0, 1]; None if it is not finished.
+
+        Raises:
+            NoInputError: if its result file cannot be read; names it.
+        """
         order = self.order(training)
         if order.key not in self.ledger:
             if not order.result.is_file():
@@ -122,7 +146,11 @@ class Lab:
         return float(self.ledger[order.key]["validation_auc"])
 
     def note(self, facts: Facts) -> None:
-        """Remember what a training said of itself; what it was chosen by stays when its lost weights are made anew."""
+        """Remember what a training said of itself; what it was chosen by stays when its lost weights are made anew.
+
+        Args:
+            facts: as `train` returns them; `COLUMNS` of them are a row of the ledger.
+        """
         key = facts["key"]
         row = self.ledger.setdefault(key, {name: facts.get(name, "") for name in COLUMNS})
         self.seen.add(key)
@@ -133,23 +161,23 @@ class Lab:
 def train(order: Order) -> Facts:
     """Carry out an order, or read what an earlier run finished.
 
+    What a kill left is used: of weights without a result file only the file is made.
+
+    Args:
+        order: what to train, and the run's folder, which gets the result file and the weights.
+
     Returns:
-        What is written beside the validation logits: a row of the ledger and the history.
+        What is written beside the validation logits: a row of the ledger, and the hash of the weights it started from.
 
     Raises:
         UsageError: if this worker's environment is not the caller's, or the training diverges.
         ModelError: if the weights to start from are missing.
+        NoInputError: if the result file that is there cannot be read; names it.
     """
-    if order.result.is_file() and order.weights.is_file():
+    if order.is_kept():
         return read_facts(order.result)
     bundle = order.own_bundle()
-    start = None if order.start_key is None else _stage(order.out, order.start_key) / WEIGHTS
-    if start is not None and not start.is_file():
-        raise ModelError(f"{start} is missing: run again, it is trained anew")
-    folder = _stage(order.out, order.key)
-    if not ((folder / RESULT).is_file() and order.weights.is_file()):
-        train_arm(bundle, order.training.arm, folder, order.overrides(), start)
-    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    result = order.outcome() or _trained(order, bundle)
     facts = _facts(order, result)
     validation = _validation_data(order)
     logits = predict(bundle, order.overrides(), order.weights, validation)
@@ -165,11 +193,33 @@ def train(order: Order) -> Facts:
     return facts
 
 
+def _trained(order: Order, bundle: Path) -> dict[str, Any]:
+    """Train; what the trainer wrote at the end."""
+    folder = _stage(order.out, order.key)
+    start = None if order.start_key is None else _stage(order.out, order.start_key) / WEIGHTS
+    if start is not None:
+        if not start.is_file():
+            raise ModelError(f"{start} is missing: run again, it is trained anew")
+        output_folder(folder)
+        write_json(folder / START, {"weights_sha256": sha256(start)})
+    train_arm(bundle, order.training.arm, folder, order.overrides(), start)
+    return json.loads((folder / RESULT).read_text(encoding="utf-8"))
+
+
+def _started_from(order: Order) -> str:
+    """The hash of the weights that a training started from; empty for a base, or where it was not recorded."""
+    path = _stage(order.out, order.key) / START
+    return json.loads(path.read_text(encoding="utf-8"))["weights_sha256"] if path.is_file() else ""
+
+
 _HISTORY = ("epoch", "val_auc", "train_loss", "penalty", "largest_multiplier", "mean_violation", "satisfied_share")
 
 
 def read_facts(path: Path) -> Facts:
     """What a training said of itself.
+
+    Args:
+        path: its result file, `Order.result`.
 
     Raises:
         NoInputError: if the file cannot be read; names it.
@@ -179,7 +229,13 @@ def read_facts(path: Path) -> Facts:
 
 
 def validation_history(path: Path) -> NDArray[np.float32]:
-    """The validation AUC after every epoch of a finished training, (epochs,).
+    """The validation AUC after every epoch of a finished training, in [0, 1].
+
+    Args:
+        path: its result file, `Order.result`.
+
+    Shapes:
+        float32 (epochs,).
 
     Raises:
         NoInputError: if the file cannot be read; names it.
@@ -208,7 +264,8 @@ def _facts(order: Order, result: dict[str, Any]) -> Facts:
         "penalty_reached": result["history"][-1].get("penalty", ""),
         "seconds": result["seconds"],
         "weights_sha256": result["weights_sha256"],
-        "environment": content_key(order.environment)[:12],
+        "start_sha256": _started_from(order),
+        "environment": environment_name(order.environment),
         "machine": machine(),
     }
 

@@ -15,6 +15,8 @@ from prostate_alm.cifar10.trainings import Training
 from prostate_alm.errors import UsageError
 from prostate_alm.training import Engine
 
+CHOICES = f"choose {', '.join(map(str, TABLES))}, {HYPERPARAMETERS} or all"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -81,17 +83,24 @@ SMOKE = Request(class_ratios=("1:2",), losses=("BCE",), members=2, common={"max_
 def reproduce(run: Run, rows: Sequence[Row], engine: Engine) -> list[ArmResult]:
     """Compute what is missing of every row.
 
+    Args:
+        run: the folder where it is done.
+        rows: in order of precedence, as `Request.rows` gives them.
+        engine: where trainings run; entered by the caller.
+
     Returns:
-        The results of all rows, in the order of the rows.
+        The results of all rows, in the order of the rows: one for each arm.
 
     Raises:
-        as `Run.carry_out`.
+        NoInputError: if the images, or what an earlier run left, cannot be read.
+        UsageError: if another run works in the folder, or its results are of another size or seed.
+        Exception: the first error of a row; the others were carried on.
+        KeyboardInterrupt: after Ctrl-C, when the running trainings are done.
     """
     products = run.carry_out(
         engine,
         lambda lab: [row_plan(row, lab) for row in rows],
-        names=[_name(row) for row in rows],
-        trainings=sum(row.trainings for row in rows),
+        named=[(_name(row), row.trainings) for row in rows],
     )
     return [result for results in products for result in results]
 
@@ -104,7 +113,5 @@ def _classes(table: int) -> tuple[int, int]:
     if table == HYPERPARAMETERS:
         return TABLES[2].classes
     if table not in TABLES:
-        raise UsageError(
-            f"table {table} is not reproduced from CIFAR10; choose {', '.join(map(str, TABLES))}, 8 or all"
-        )
+        raise UsageError(f"table {table} is not reproduced from CIFAR10; {CHOICES}")
     return TABLES[table].classes

@@ -142,6 +142,9 @@ def save_result(path: Path | str, result: ArmResult, *, key: str) -> Path:
 def readable(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
     """The arrays of a stored `.npz`; nothing is unpickled.
 
+    Args:
+        path: a result, or a training's result file.
+
     Raises:
         NoInputError: whatever damage does on the way, in one line that names the file.
     """
@@ -163,6 +166,9 @@ _DAMAGE = (
 def load_result(path: Path | str) -> tuple[ArmResult, str]:
     """Read one result and its content key.
 
+    Args:
+        path: as `save_result` wrote it.
+
     Raises:
         NoInputError: if the file is missing or is no result.
     """
@@ -177,6 +183,9 @@ def load_result(path: Path | str) -> tuple[ArmResult, str]:
 
 def load_results(folder: Path | str) -> list[ArmResult]:
     """All results in a folder and the folders in it, in order of their paths; unfinished files are passed over.
+
+    Args:
+        folder: holds at least one `.npz` of `save_result`, and no other `.npz`.
 
     Raises:
         NoInputError: if there is none, or one cannot be read.

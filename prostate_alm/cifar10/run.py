@@ -9,7 +9,7 @@ from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
 from prostate_alm.cifar10.environment import environment
 from prostate_alm.cifar10.lab import BUNDLE, Lab, train
-from prostate_alm.cifar10.ledger import read_ledger, write_ledger
+from prostate_alm.cifar10.ledger import note_environment, read_ledger, write_ledger
 from prostate_alm.files import discard_parts, lock_folder, output_folder
 from prostate_alm.training import Conductor, Engine, Job, Plan, Progress
 
@@ -23,7 +23,8 @@ class Run:
 
     Args:
         data: CIFAR10, the official python layout or its tar.gz.
-        out: gets `trainings/`, `trainings.csv`, `work/` (weights) and the arms' results in `paper/` or `search/`.
+        out: gets `trainings/`, `trainings.csv`, `environments.json` (what the keys were made of), `work/` (weights)
+            and the arms' results in `paper/` or `search/`.
         watch: called whenever the progress changes.
         said: called with one line when a plan ends or fails, and when the run is interrupted.
 
@@ -49,16 +50,14 @@ class Run:
         engine: Engine,
         plans: Callable[[Lab], Sequence[Plan[Product]]],
         *,
-        names: Sequence[str],
-        trainings: int,
+        named: Sequence[tuple[str, int]],
     ) -> list[Product]:
         """Compute what is missing; whatever ends it, all that is finished is kept.
 
         Args:
             engine: where trainings run.
             plans: given the lab, the plans in order of precedence.
-            names: of the plans, for what is said.
-            trainings: how many all plans take.
+            named: of each plan its name, for what is said, and how many trainings it takes.
 
         Returns:
             The product of every plan, in their order.
@@ -73,9 +72,9 @@ class Run:
             lab = self._lab()
             keeper = _Keeper(lab, self.said)
             conductor: Conductor[Product] = Conductor(
-                names,
-                trainings,
+                named,
                 lambda: len(lab.seen),
+                counts=_is_training,
                 arrived=keeper.arrived,
                 watch=self.watch,
                 said=self.said,
@@ -87,7 +86,13 @@ class Run:
 
     def _lab(self) -> Lab:
         ledger, digest = read_ledger(self.out), read_batches(self.data).digest()
-        return Lab(self.data, self.out, environment(digest, find_bundle(BUNDLE)), ledger)
+        here = environment(digest, find_bundle(BUNDLE))
+        note_environment(self.out, here)
+        return Lab(self.data, self.out, here, ledger)
+
+
+def _is_training(job: Job) -> bool:
+    return job.function is train
 
 
 class _Keeper:
@@ -100,7 +105,7 @@ class _Keeper:
 
     def arrived(self, job: Job, result: Any) -> None:
         """Before the plan that asked for it is told."""
-        if job.function is train:
+        if _is_training(job):
             self.lab.note(result)
         if time.monotonic() - self._written >= LEDGER_SECONDS:
             write_ledger(self.lab.out, self.lab.ledger)

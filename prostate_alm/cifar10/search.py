@@ -3,7 +3,6 @@
 Each row is a plan (`training.plans`): it yields the trainings it needs next and decides by what comes back.
 """
 
-import statistics
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from prostate_alm.cifar10.lab import Lab, train
 from prostate_alm.cifar10.results import ArmResult
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.losses import NEVER_CONSTRAINED
-from prostate_alm.training import Job
+from prostate_alm.training import BASE, Job
 from prostate_alm.training.search.choice import best
 
 LOSSES = ("BCE", "S-ML", "S-FL", "A-ML", "A-FL", "W-BCE", "CB-BCE", "MSFE", "MBAUC")
@@ -46,8 +45,13 @@ class Row:
         """AUCM starts from a base but has no base loss in it: one baseline for each class ratio, from BCE."""
         return self.first.loss == "BCE"
 
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that are tested, in the order of the results."""
+        return (BASE, "continued", *(["aucm"] if self.has_aucm else []), *(["alm"] if self.constrained else []))
+
     def parameters(self) -> tuple[float | None, ...]:
-        """Candidates of the base loss's own parameter."""
+        """Candidates of the base loss's own parameter; None where it has none."""
         return self.settings.parameters(self.first.loss, self.first.class_ratio)
 
     def constraints(self) -> tuple[Constraint, ...]:
@@ -71,9 +75,22 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     The base loss's own parameter first; then (mu(0), rho) at delta = 1; then delta. The mean validation AUC over the
     members decides, ties go to the first of the grid. The test set is read once an arm, after the last choice.
 
+    Args:
+        row: what to choose, train and test.
+        lab: the run's folder, and what is finished in it.
+
     Returns:
-        One result for each arm.
+        The plan: it yields batches of trainings and last the tests, and returns one result for each arm.
+
+    Raises:
+        UsageError: at once, if the folder holds a result of another run that would be written over.
+        NoInputError: if a result or a training's file cannot be read; names it.
     """
+    _refuse_another_run(row, lab)
+    return _chosen_and_tested(row, lab)
+
+
+def _chosen_and_tested(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[ArmResult]]:
     base = yield from _best(lab, row, [replace(row.first, parameter=value) for value in row.parameters()])
     chosen = [base, replace(base, arm="continued")]
     if row.has_aucm:
@@ -89,6 +106,13 @@ def row_plan(row: Row, lab: Lab) -> Generator[Sequence[Job], list[Any], list[Arm
     return (yield from _evaluated(lab, [row.ensemble(arm) for arm in chosen], row.settings.name))
 
 
+def _refuse_another_run(row: Row, lab: Lab) -> None:
+    """Where the results go, and of what size they are, does not depend on what will be chosen."""
+    for arm in row.arms:
+        members = row.ensemble(replace(row.first, arm=arm))
+        evaluation_of(lab, members, row.settings.name).stored()
+
+
 def _best(lab: Lab, row: Row, candidates: Sequence[Training]) -> Generator[Sequence[Job], list[Any], Training]:
     """The candidate with the highest mean validation AUC over the members; ties: the first."""
     yield from finished(lab, [member for candidate in candidates for member in row.ensemble(candidate)])
@@ -96,27 +120,47 @@ def _best(lab: Lab, row: Row, candidates: Sequence[Training]) -> Generator[Seque
 
 
 def validation_aucs(lab: Lab, members: Sequence[Training]) -> list[float]:
-    """The members' best validation AUCs; all must be finished."""
+    """The members' best validation AUCs, in [0, 1].
+
+    Args:
+        lab: knows what is finished.
+        members: of one ensemble, in their order.
+
+    Raises:
+        AssertionError: if one is not finished: a plan asked too early.
+        NoInputError: if a result file cannot be read; names it.
+    """
     aucs = [auc for member in members if (auc := lab.validation_auc(member)) is not None]
     if len(aucs) < len(members):
         raise AssertionError("a member that is not finished cannot be judged")
     return aucs
 
 
-def mean_validation_auc(lab: Lab, members: Sequence[Training]) -> float:
-    """Mean of the members' best validation AUCs; all must be finished."""
-    return statistics.fmean(validation_aucs(lab, members))
-
-
 def finished(lab: Lab, trainings: Sequence[Training], *, weights: bool = False) -> Jobs:
-    """Have trainings finished; where their weights or those they start from are wanted and lost, train them again."""
+    """Have trainings finished; where their weights are wanted and lost, train them again.
+
+    What they start from is trained again too, where it is lost and needed.
+
+    Args:
+        lab: knows what is finished.
+        trainings: which.
+        weights: whether the weights and result files are wanted, or the validation AUCs, for which the ledger is
+            enough.
+
+    Yields:
+        Two batches: what the missing ones start from, then the missing ones. Either may be empty.
+
+    Raises:
+        NoInputError: if a result file cannot be read; names it.
+    """
     missing = [
         training
         for training in trainings
-        if lab.validation_auc(training) is None or (weights and not lab.order(training).weights.is_file())
+        if lab.validation_auc(training) is None or (weights and not lab.order(training).is_kept())
     ]
-    starts = {lab.order(start).key: start for training in missing if (start := training.start) is not None}
-    lost = [start for start in starts.values() if not lab.order(start).weights.is_file()]
+    untrained = [training for training in missing if lab.order(training).outcome() is None]
+    starts = {lab.order(start).key: start for training in untrained if (start := training.start) is not None}
+    lost = [start for start in starts.values() if lab.order(start).outcome() is None]
     for batch in (lost, missing):
         yield [Job(train, lab.order(training)) for training in batch]  # noted by the run, as they come
 

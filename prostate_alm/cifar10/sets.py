@@ -1,36 +1,51 @@
 """A folder of results as the tables see it: the paper's settings and ours, each with every table it has rows for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prostate_alm.cifar10.gains import Gain, gain_grid, gains_of
-from prostate_alm.cifar10.hyperparameters import Choice, choices
+from prostate_alm.cifar10.hyperparameters import CLASSES, Choice, choice_grid, choices
 from prostate_alm.cifar10.measures import TABLES, Arm, measured
 from prostate_alm.cifar10.results import ArmResult, load_results
-from prostate_alm.cifar10.summary import Summary, summarise
+from prostate_alm.cifar10.summary import Summary, choice_lines, summarise
 from prostate_alm.cifar10.tables import Entry, basis, row_grid, rows_of
 from prostate_alm.errors import NoInputError
 from prostate_alm.render.grid import Grid
 
 SETS = {"paper": "The paper's hyper-parameters", "search": "Hyper-parameters by our search"}
 SEARCHED = "search"  # of this set Table 8 is made
+BORROWED = (
+    "Hyper-parameters: those of Table 8, which the paper chose on classes 0 and 1. It searched anew for classes 6 and "
+    "7 and does not print what it chose."
+)
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """One table of one set: its arms, the rows beside the paper's, the gains and what they come down to."""
+    """One table of one set: its arms, the rows beside the paper's, the gains, what they come down to.
+
+    Args:
+        number: of the table in the paper.
+        arms: with their figures.
+        rows: of these arms, beside the paper's.
+        gains: of these arms.
+        summary: what the table comes down to.
+        remark: what must be known of its hyper-parameters; empty where the set's title says it all.
+    """
 
     number: int
     arms: Sequence[Arm]
     rows: Sequence[Entry]
     gains: Sequence[Gain]
     summary: Summary
+    remark: str = ""
 
     @property
     def grids(self) -> list[Grid]:
         """The rows, then the gains if there are any."""
-        rows = row_grid(self.rows, self.number, basis([arm.result for arm in self.arms], self.number))
+        note = basis([arm.result for arm in self.arms], self.number)
+        rows = row_grid(self.rows, self.number, f"{note} {self.remark}".strip())
         return [rows, gain_grid(self.gains, self.number)] if self.gains else [rows]
 
 
@@ -42,13 +57,32 @@ class ResultSet:
         name: a key of `SETS`, the name of its folder.
         results: as loaded.
         tables: those that have an arm, in order of their numbers.
-        choices: Table 8; empty but for the search.
+        choices: class pair -> its Table 8, where there is a result; empty but for the search.
     """
 
     name: str
     results: Sequence[ArmResult]
     tables: Sequence[TableReport]
-    choices: Sequence[Choice]
+    choices: Mapping[tuple[int, int], Sequence[Choice]]
+
+    @property
+    def grids(self) -> list[Grid]:
+        """Every table of the set, the hyper-parameters last."""
+        figures = [grid for table in self.tables for grid in table.grids]
+        return figures + [choice_grid(rows, classes) for classes, rows in self.choices.items()]
+
+    @property
+    def notes(self) -> list[tuple[str, list[str]]]:
+        """What each table comes down to, as (title, lines); of Table 8 where the paper has it."""
+        told = [
+            (
+                f"Table {table.number}, {table.summary.title}",
+                [*table.summary.notes(), *([table.remark] if table.remark else [])],
+            )
+            for table in self.tables
+        ]
+        chosen = self.choices.get(CLASSES)
+        return [*told, *([("Table 8, hyper-parameters", choice_lines(chosen))] if chosen else [])]
 
     @property
     def title(self) -> str:
@@ -67,12 +101,18 @@ class ResultSet:
         }
         seconds = [s for result in self.results if (s := result.details.get("seconds")) is not None]
         hours = f"{sum(seconds) / 3600:.1f}, of {len(seconds)} ensembles" if seconds else "not recorded"
+        again = [r for r in self.results if r.details.get("retrained")]
         epochs = [int(e) for result in self.results for e in result.details.get("epochs") or () if e is not None]
         return [
-            *((name, ", ".join(sorted(values))) for name, values in found.items()),
+            *((name, "; ".join(sorted(values))) for name, values in found.items()),
             ("epochs of a training", f"{min(epochs)} to {max(epochs)}" if epochs else "not recorded"),
             ("hours of training of these arms", hours),
+            *([("lost weights trained again, with other figures", ", ".join(map(_named, again)))] if again else []),
         ]
+
+
+def _named(result: ArmResult) -> str:
+    return f"{result.loss} {result.class_ratio} {result.arm} of classes {result.classes[0]} and {result.classes[1]}"
 
 
 def read_sets(folder: Path | str) -> list[ResultSet]:
@@ -96,12 +136,14 @@ def read_sets(folder: Path | str) -> list[ResultSet]:
 
 
 def _read_set(name: str, results: Sequence[ArmResult]) -> ResultSet:
-    tables = [_table(results, number) for number in TABLES]
-    chosen = choices(results) if name == SEARCHED else []
+    tables = [_table(results, number, name) for number in TABLES]
+    pairs = dict.fromkeys(TABLES[number].classes for number in TABLES) if name == SEARCHED else ()
+    chosen = {classes: rows for classes in pairs if (rows := choices(results, classes))}
     return ResultSet(name, results, [table for table in tables if table.arms], chosen)
 
 
-def _table(results: Sequence[ArmResult], number: int) -> TableReport:
+def _table(results: Sequence[ArmResult], number: int, name: str) -> TableReport:
     arms = measured(results, number)
     rows, gains = rows_of(arms, number), gains_of(arms, number)
-    return TableReport(number, arms, rows, gains, summarise(number, arms, rows, gains))
+    remark = BORROWED if name != SEARCHED and TABLES[number].classes != CLASSES else ""
+    return TableReport(number, arms, rows, gains, summarise(number, arms, rows, gains), remark)

@@ -6,8 +6,7 @@ the cheapest is kept that is not told apart from the best: within two standard e
 
 import statistics
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,13 @@ from numpy.typing import NDArray
 
 from prostate_alm.cifar10.lab import Lab, validation_history
 from prostate_alm.cifar10.search import Row, finished
+from prostate_alm.cifar10.settings_table import Tried
 from prostate_alm.cifar10.trainings import Constraint, Training
-from prostate_alm.files import write_csv
 from prostate_alm.training import Job
 from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
 
 LONGEST = 200  # epochs of the base, without early stopping
 LONGEST_CONSTRAINED = 100
-TABLE = "settings.csv"
 
 Common = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -68,31 +66,6 @@ CONSTRAINED_LENGTHS = (30, 60, LONGEST_CONSTRAINED)
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One candidate and how it did.
-
-    Args:
-        step: what is chosen.
-        candidate: its label.
-        validation_auc: mean over the members, in percent.
-        below_best: how far it is below the best of the step, in percentage points.
-        standard_error: of that difference, paired over the members.
-        epochs: mean number of epochs that were trained.
-        seconds: mean seconds of a training.
-        chosen: whether it was kept.
-    """
-
-    step: str
-    candidate: str
-    validation_auc: float
-    below_best: float
-    standard_error: float
-    epochs: float
-    seconds: float
-    chosen: bool
-
-
-@dataclass(frozen=True)
 class _Candidate:
     """The members' validation AUCs, and what they cost."""
 
@@ -102,39 +75,56 @@ class _Candidate:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Ensemble:
+    """The members' validation AUCs after every epoch, and the mean seconds of a training."""
+
+    histories: list[Floats]
+    seconds: float
+
+    def whole(self, label: str) -> _Candidate:
+        aucs = np.array([history.max() for history in self.histories])
+        return _Candidate(label, aucs, statistics.fmean(map(len, self.histories)), self.seconds)
+
+    def stopped(self, epochs: int, patience: int | None) -> _Candidate:
+        """What a shorter training would have reached: the same epochs, fewer of them."""
+        ends = [stopped_after(history, epochs, patience) for history in self.histories]
+        trained = statistics.fmean(end for end, _ in ends)
+        share = trained / statistics.fmean(map(len, self.histories))
+        label = f"{epochs}, {'none' if patience is None else patience}"
+        return _Candidate(label, np.array([auc for _, auc in ends]), trained, self.seconds * share)
+
+
 def settings_plan(lab: Lab, members: int = 10, seed: int = 0) -> Generator[Sequence[Job], list[Any], list[Tried]]:
-    """Choose the common settings.
+    """Choose the common settings: a plan (`training.plans`) that yields trainings and decides by what comes back.
+
+    Args:
+        lab: what is finished, and where.
+        members: size of the ensembles, 1 or more; with one, nothing is told apart by its standard error.
+        seed: of splits and every draw.
 
     Returns:
         Every candidate of every step.
+
+    Raises:
+        NoInputError: if the result of a training cannot be read.
     """
     row = Row(Training("BCE", "1:2", seed=seed), members)
     common, told = dict(FIRST), list[Tried]()
     for step in STEPS:
-        tried = [_longest(row, common | values) for values in step.candidates.values()]
-        yield from finished(lab, [member for first in tried for member in row.ensemble(first)], weights=True)
-        candidates = [_whole(lab, row, label, first) for label, first in zip(step.candidates, tried, strict=True)]
-        best = _kept(candidates, by_cost=step.by_cost)
-        told += _choices(step.name, candidates, best)
-        common |= step.candidates[candidates[best].label]
-    base = _longest(row, common)
-    stopped = [_stopped(lab, row, base, *length) for length in LENGTHS]
-    order = sorted(range(len(stopped)), key=lambda place: stopped[place].epochs)
-    lengths = [stopped[place] for place in order]
-    best = _kept(lengths, by_cost=True)
-    told += _choices("epochs, patience", lengths, best)
-    common |= dict(zip(("max_epochs", "patience"), LENGTHS[order[best]], strict=True))
-    alm = replace(
-        row.first,
-        arm="alm",
-        common=tuple(sorted(common.items())),
-        constraint=Constraint(*PENALTY_AND_GROWTH[0]),
-        constrained_epochs=LONGEST_CONSTRAINED,
-    )
-    yield from finished(lab, row.ensemble(alm), weights=True)
-    constrained = [_stopped(lab, row, alm, epochs, None) for epochs in CONSTRAINED_LENGTHS]
-    told += _choices("epochs of the second stage", constrained, _kept(constrained, by_cost=True))
-    return told
+        ensembles = yield from _trained(lab, row, [_longest(row, common | value) for value in step.candidates.values()])
+        candidates = [one.whole(label) for label, one in zip(step.candidates, ensembles, strict=True)]
+        kept, choices = _chosen(step.name, candidates, by_cost=step.by_cost)
+        common |= step.candidates[candidates[kept].label]
+        told += choices
+    (base,) = yield from _trained(lab, row, [_longest(row, common)])
+    ends = sorted(((base.stopped(*length), length) for length in LENGTHS), key=lambda end: end[0].epochs)
+    kept, choices = _chosen("epochs, patience", [candidate for candidate, _ in ends], by_cost=True)
+    common |= dict(zip(("max_epochs", "patience"), ends[kept][1], strict=True))
+    told += choices
+    (alm,) = yield from _trained(lab, row, [_constrained(row, common)])
+    constrained = [alm.stopped(epochs, None) for epochs in CONSTRAINED_LENGTHS]
+    return told + _chosen("epochs of the second stage", constrained, by_cost=True)[1]
 
 
 def settings_trainings(members: int = 10) -> int:
@@ -142,53 +132,33 @@ def settings_trainings(members: int = 10) -> int:
     return members * (sum(len(step.candidates) for step in STEPS) - (len(STEPS) - 1) + 2)
 
 
-def write_settings(path: Path, choices: Sequence[Tried]) -> Path:
-    """The choices as a table, whole."""
-    return write_csv(path, tuple(asdict(choices[0])), map(asdict, choices))
-
-
-def markdown(choices: Sequence[Tried]) -> str:
-    """The choices as a Markdown table."""
-    head = ("step", "candidate", "validation AUC", "below best", "standard error", "epochs", "seconds", "")
-    lines = [
-        (
-            choice.step, choice.candidate, f"{choice.validation_auc:.2f}", f"{choice.below_best:.2f}",
-            f"{choice.standard_error:.2f}", f"{choice.epochs:.0f}", f"{choice.seconds:.1f}",
-            "chosen" if choice.chosen else "",
-        )
-        for choice in choices
-    ]  # fmt: skip
-    rows = [head, ("---", "---", *["---:"] * 5, "---"), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-
-
 def _longest(row: Row, common: Common) -> Training:
     """The base with these settings, trained as long as any candidate, so that shorter ones can be read off."""
     return replace(row.first, common=tuple(sorted((common | {"max_epochs": LONGEST, "patience": None}).items())))
 
 
-def _histories(lab: Lab, row: Row, first: Training) -> list[Floats]:
-    return [validation_history(lab.order(member).result).astype(np.float64) for member in row.ensemble(first)]
+def _constrained(row: Row, common: Common) -> Training:
+    """ALM with these settings, its second stage as long as any candidate."""
+    return replace(
+        row.first,
+        arm="alm",
+        common=tuple(sorted(common.items())),
+        constraint=Constraint(*PENALTY_AND_GROWTH[0]),
+        constrained_epochs=LONGEST_CONSTRAINED,
+    )
 
 
-def _seconds(lab: Lab, row: Row, first: Training) -> float:
-    return statistics.fmean(float(lab.ledger[lab.order(member).key]["seconds"]) for member in row.ensemble(first))
+def _trained(lab: Lab, row: Row, firsts: Sequence[Training]) -> Generator[Sequence[Job], list[Any], list[_Ensemble]]:
+    """Have ensembles finished, each named by its member 0, and read what became of them."""
+    ensembles = [row.ensemble(first) for first in firsts]
+    yield from finished(lab, [member for members in ensembles for member in members], weights=True)
+    return [_read(lab, members) for members in ensembles]
 
 
-def _whole(lab: Lab, row: Row, label: str, first: Training) -> _Candidate:
-    histories = _histories(lab, row, first)
-    aucs = np.array([history.max() for history in histories])
-    return _Candidate(label, aucs, statistics.fmean(map(len, histories)), _seconds(lab, row, first))
-
-
-def _stopped(lab: Lab, row: Row, first: Training, epochs: int, patience: int | None) -> _Candidate:
-    """What a shorter training would have reached: the same epochs, fewer of them."""
-    ends = [stopped_after(history, epochs, patience) for history in _histories(lab, row, first)]
-    whole = statistics.fmean(map(len, _histories(lab, row, first)))
-    trained = statistics.fmean(end for end, _ in ends)
-    label = f"{epochs}, none" if patience is None else f"{epochs}, {patience}"
-    aucs = np.array([auc for _, auc in ends])
-    return _Candidate(label, aucs, trained, _seconds(lab, row, first) * trained / whole)
+def _read(lab: Lab, members: Sequence[Training]) -> _Ensemble:
+    orders = [lab.order(member) for member in members]
+    histories = [validation_history(order.result).astype(np.float64) for order in orders]
+    return _Ensemble(histories, statistics.fmean(float(lab.ledger[order.key]["seconds"]) for order in orders))
 
 
 def stopped_after(history: Floats, epochs: int, patience: int | None) -> tuple[int, float]:
@@ -214,25 +184,16 @@ def _difference(best: _Candidate, other: _Candidate) -> tuple[float, float]:
     return float(differences.mean()), float(error)
 
 
-def _kept(candidates: Sequence[_Candidate], *, by_cost: bool) -> int:
+def _chosen(step: str, candidates: Sequence[_Candidate], *, by_cost: bool) -> tuple[int, list[Tried]]:
     """Place of the best; by cost, of the first that is within two standard errors of it. Ties: the first."""
     best = max(candidates, key=lambda candidate: candidate.aucs.mean())
-    for place, candidate in enumerate(candidates):
-        below, error = _difference(best, candidate)
-        if candidate is best or (by_cost and below <= 2 * error):
-            return place
-    raise AssertionError("the best is among the candidates")
-
-
-def _choices(step: str, candidates: Sequence[_Candidate], kept: int) -> list[Tried]:
-    best = max(candidates, key=lambda candidate: candidate.aucs.mean())
-    told: list[Tried] = []
-    for place, candidate in enumerate(candidates):
-        below, error = _difference(best, candidate)
-        told.append(
-            Tried(
-                step, candidate.label, round(100 * float(candidate.aucs.mean()), 2), round(below, 2), round(error, 2),
-                round(candidate.epochs, 1), round(candidate.seconds, 1), place == kept,
-            )
-        )  # fmt: skip
-    return told
+    behind = [_difference(best, candidate) for candidate in candidates]
+    near = [by_cost and below <= 2 * error for below, error in behind]
+    kept = next(place for place, one in enumerate(candidates) if one is best or near[place])
+    return kept, [
+        Tried(
+            step, one.label, round(100 * float(one.aucs.mean()), 2), round(below, 2), round(error, 2),
+            round(one.epochs, 1), round(one.seconds, 1), place == kept,
+        )
+        for place, (one, (below, error)) in enumerate(zip(candidates, behind, strict=True))
+    ]  # fmt: skip

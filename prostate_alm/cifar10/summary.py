@@ -15,6 +15,8 @@ PAPER = "paper"
 LEVEL = 0.05
 _SINGLE = "fpr_at_tpr100"
 
+PaperGains = Mapping[tuple[str, str, str], float]  # of `paper_gains`, for the rows that ours has
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -41,15 +43,17 @@ class Summary:
         title: what it measures.
         rows: of the paper's rows, those that ours has.
         arms: of all arms of the full run (base, continued, alm, aucm), those that are there.
-        won: figure -> over base, over continued, paper -> rows that ALM wins; a tie is not won.
-        means: figure -> over base, over continued, paper -> ratio -> mean gain in points.
+        won: figure -> over base, over continued, paper -> rows that ALM wins, the paper's among the rows that ours
+            has; a tie is not won.
+        means: figure -> over base, over continued, paper -> ratio -> mean gain in points, over the same rows.
         counted: rows with ALM at each ratio, (ratio -> how many of how many).
         reached: rows whose AUC is at or above the paper's, both as printed.
         short: the other rows, as (ratio, loss, arm) -> by how many points.
         better: AUC differences of ALM that are positive with an adjusted p below 0.05.
         worse: those that are negative.
         tests: of how many.
-        ensembled: arms whose ensemble beats its members' mean AUC, ours and the paper's; None but for table 4.
+        ensembled: of the paper's rows that ours has, those whose ensemble beats its members' mean AUC, ours and the
+            paper's; None but for table 4.
     """
 
     table: int
@@ -138,6 +142,8 @@ def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Entry], gains: Seq
         for row in beside
         if row.paper is not None and row.ours is not None and row.ours < row.paper
     }
+    constrained = {(ratio, loss) for ratio, loss, arm in present if arm == "alm"}
+    paper = {key: gain for key, gain in paper_gains(table).items() if key[:2] in constrained}
     tested = [gain for gain in gained if gain.p_holm is not None]
     clear = [gain for gain in tested if gain.p_holm is not None and gain.p_holm < LEVEL]
     return Summary(
@@ -145,8 +151,8 @@ def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Entry], gains: Seq
         title=table_spec(table).title,
         rows=Tally(len(present & set(wanted)), len(wanted)),
         arms=_arms(present, wanted),
-        won=_won(gained, table),
-        means=_means(gained, table),
+        won=_won(gained, table, paper),
+        means=_means(gained, table, paper),
         counted=_counted(present, wanted),
         reached=Tally(len(beside) - len(short), len(beside)),
         short=short,
@@ -180,8 +186,7 @@ def _counted(present: set[tuple[str, str, str]], wanted: Sequence[tuple[str, str
     return found
 
 
-def _won(gains: Sequence[Gain], table: int) -> dict[str, dict[str, Tally]]:
-    paper = paper_gains(table)
+def _won(gains: Sequence[Gain], table: int, paper: PaperGains) -> dict[str, dict[str, Tally]]:
     found: dict[str, dict[str, Tally]] = {}
     for figure in _figures(table):
         tallies = {}
@@ -193,9 +198,8 @@ def _won(gains: Sequence[Gain], table: int) -> dict[str, dict[str, Tally]]:
     return found
 
 
-def _means(gains: Sequence[Gain], table: int) -> dict[str, dict[str, dict[str, float | None]]]:
+def _means(gains: Sequence[Gain], table: int, paper: PaperGains) -> dict[str, dict[str, dict[str, float | None]]]:
     """Of FPR@100%TPR, single and averaged, and of the AUC."""
-    paper = paper_gains(table)
     found: dict[str, dict[str, dict[str, float | None]]] = {}
     for figure in (name for name in _figures(table) if name in (*AREAS, _SINGLE, AVERAGED)):
         ours = {
@@ -224,9 +228,10 @@ def _figures(table: int) -> list[str]:
 def _ensembled(arms: Sequence[Arm], table: int) -> tuple[Tally, Tally] | None:
     if "mean_auc" not in table_spec(table).figures:
         return None
-    ours = [(arm.figures["ensemble_auc"].value, arm.figures["mean_auc"].value) for arm in arms]
     paper = paper_figures(table)
-    theirs = [(paper[*name, "ensemble_auc"], paper[*name, "mean_auc"]) for name in paper_arms(table)]
+    beside = [arm for arm in arms if arm.name in set(paper_arms(table))]
+    ours = [(arm.figures["ensemble_auc"].value, arm.figures["mean_auc"].value) for arm in beside]
+    theirs = [(paper[*arm.name, "ensemble_auc"], paper[*arm.name, "mean_auc"]) for arm in beside]
     return _above(ours), _above(theirs)
 
 

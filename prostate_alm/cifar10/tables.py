@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from prostate_alm.cifar10.hyperparameters import choice_grid, choices
+from prostate_alm.cifar10.hyperparameters import CLASSES, choice_grid, choices
 from prostate_alm.cifar10.measures import AVERAGED, TITLES, Arm, measured, table_spec, written
 from prostate_alm.cifar10.published import paper_figures
 from prostate_alm.cifar10.results import ArmResult
@@ -37,26 +37,15 @@ HYPERPARAMETERS = 8  # the number of the table that has no figures
 COLUMNS = tuple(field.name for field in fields(Entry))
 
 
-def table_rows(results: Sequence[ArmResult], table: int = 2) -> list[Entry]:
-    """Ours beside the paper's in long form, for every ensemble of the table's classes among `results`.
+def rows_of(arms: Sequence[Arm], table: int) -> list[Entry]:
+    """Ours beside the paper's in long form; FPR@100%TPR averaged over draws stands beside the paper's single draw.
 
     Args:
-        results: members among them, and ensembles of other classes, are passed over.
+        arms: as `measured` gives them for this table.
         table: 2 (thinned test set), 4 (ensembling), 5 (other classes) or 6 (balanced test set).
 
     Returns:
-        rows in the paper's order of ratios and losses, then by arm and figure.
-
-    Raises:
-        UsageError: if the table is not one of these, or two results are of the same ratio, loss and arm.
-    """
-    return rows_of(measured(results, table), table)
-
-
-def rows_of(arms: Sequence[Arm], table: int) -> list[Entry]:
-    """The rows of `table_rows` from arms that are measured already.
-
-    FPR@100%TPR averaged over draws stands beside the paper's single draw.
+        rows in the order of the arms, then by figure.
     """
     paper = paper_figures(table)
     return [
@@ -73,7 +62,13 @@ def rows_of(arms: Sequence[Arm], table: int) -> list[Entry]:
 
 
 def row_grid(rows: Sequence[Entry], table: int = 2, note: str = "") -> Grid:
-    """Paper and ours side by side, one line for each arm."""
+    """Paper and ours side by side, one line for each arm.
+
+    Args:
+        rows: of `rows_of`, for this table.
+        table: 2, 4, 5 or 6.
+        note: what stands below it.
+    """
     figures = list(dict.fromkeys(row.figure for row in rows))
     groups = [(TITLES[figure], ["ours"] if figure == AVERAGED else ["paper", "ours"]) for figure in figures]
     lines: dict[tuple[str, str, str], list[str]] = {}
@@ -90,15 +85,16 @@ def table_grid(results: Sequence[ArmResult], table: int = 2, classes: tuple[int,
     """A table as it is printed.
 
     Args:
-        results: as `table_rows` takes them.
+        results: members among them, and ensembles of other classes, are passed over.
         table: 2, 4, 5, 6 or 8.
         classes: another class pair than the table's: the figures of the table, without the paper's.
 
     Raises:
-        UsageError: as `table_rows`.
+        UsageError: if the table is another, or two results are of the same ratio, loss and arm.
     """
     if table == HYPERPARAMETERS:
-        return choice_grid(choices(results))
+        asked = classes or CLASSES
+        return choice_grid(choices(results, asked), asked)
     arms = measured(results, table, classes)
     note = basis([arm.result for arm in arms], table)
     if classes in (None, table_spec(table).classes):

@@ -1,6 +1,6 @@
 """`prostate-alm cifar10`: the paper's tables from public images, through the engine that trains a hospital's models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from prostate_alm.cli.engines import ADDRESS, ENGINE, GPUS, PROCESSES, engine_of
 from prostate_alm.errors import UsageError
 
 if TYPE_CHECKING:
+    from prostate_alm.cifar10.reproduce import Request
+    from prostate_alm.cifar10.results import ArmResult
     from prostate_alm.cifar10.run import Run
     from prostate_alm.training import Engine
 
@@ -59,9 +61,6 @@ def reproduce(
     """
     from prostate_alm.cifar10.candidates import Published, Searched
     from prostate_alm.cifar10.reproduce import SMOKE, Request
-    from prostate_alm.cifar10.reproduce import reproduce as reproduce_rows
-    from prostate_alm.cifar10.tables import table_grid
-    from prostate_alm.cifar10.write import write_all
 
     size = SMOKE if smoke else Request()
     request = replace(
@@ -74,20 +73,45 @@ def reproduce(
         members=size.members if members is None else members,
         seed=seed,
     )
+    results = _results(data, out, request, engine_of(engine, processes, address, gpus_per_task))
+    _show(results, request, out)
+    if smoke:
+        console.note("small scale: shows that everything runs, not how good the method is")
+
+
+def _results(data: Path, out: Path, request: "Request", engine: "Engine") -> "list[ArmResult]":
+    """Carry a request out; if a row fails, the others get their tables before it is told."""
+    from prostate_alm.cifar10.reproduce import reproduce as reproduce_rows
+
     rows = request.rows()
-    with _running(data, out, engine_of(engine, processes, address, gpus_per_task)) as (run, spread):
+    with _running(data, out, engine) as (run, spread):
         try:
-            results = reproduce_rows(run, rows, spread)
+            return reproduce_rows(run, rows, spread)
         except Exception:
             if any(out.glob(f"{request.settings.name}/*.npz")):
-                console.note(f"the tables of what is finished: {' and '.join(map(str, write_all(out)))}")
+                _write_finished(out)
             raise
+
+
+def _write_finished(out: Path) -> None:
+    """Never fails: why the run failed must not be hidden by why its tables cannot be made."""
+    from prostate_alm.cifar10.write import write_all
+
+    try:
+        console.note(f"the tables of what is finished: {' and '.join(map(str, write_all(out)))}")
+    except Exception as error:
+        console.note(f"the tables of what is finished cannot be made: {error}")
+
+
+def _show(results: "Sequence[ArmResult]", request: "Request", out: Path) -> None:
+    """Print the tables, and write them where they have the paper's classes."""
+    from prostate_alm.cifar10.tables import table_grid
+    from prostate_alm.cifar10.write import write_all
+
     for number in request.tables:
         console.result(table_grid(results, number, request.classes).markdown())
     if request.classes is None:
         console.note(f"also in {' and '.join(map(str, write_all(out)))}")
-    if smoke:
-        console.note("small scale: shows that everything runs, not how good the method is")
 
 
 @commands.command()
@@ -103,11 +127,12 @@ def settings(
 
     Example: prostate-alm cifar10 settings --data cifar-10-batches-py --out results/
     """
-    from prostate_alm.cifar10.settings import TABLE, markdown, settings_plan, settings_trainings, write_settings
+    from prostate_alm.cifar10.settings import settings_plan, settings_trainings
+    from prostate_alm.cifar10.settings_table import TABLE, markdown, write_settings
 
     with _running(data, out, engine_of(engine, processes, address, gpus_per_task)) as (run, spread):
         (choices,) = run.carry_out(
-            spread, lambda lab: [settings_plan(lab)], names=["common settings"], trainings=settings_trainings()
+            spread, lambda lab: [settings_plan(lab)], named=[("common settings", settings_trainings())]
         )
     console.result(markdown(choices))
     console.note(f"also in {write_settings(out / TABLE, choices)}")
@@ -130,10 +155,10 @@ def tables(
 
 @contextmanager
 def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, Engine]]":
-    """A run whose progress is shown, on an engine that is up."""
+    """A run whose progress is shown, on an engine that is up; SIGTERM ends it as Ctrl-C does."""
     from prostate_alm.cifar10.run import Run
 
-    with console.trainings() as shown:
+    with console.terminable(), console.trainings() as shown:
         run = Run(data, out, watch=shown, said=console.note)
         try:
             with engine as spread:
@@ -144,12 +169,16 @@ def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, En
 
 
 def _tables(table: str, search: bool) -> tuple[int, ...]:
+    from prostate_alm.cifar10.measures import TABLES
+    from prostate_alm.cifar10.reproduce import CHOICES
+    from prostate_alm.cifar10.tables import HYPERPARAMETERS
+
     if table == "all":
-        return (2, 4, 5, 6, *([8] if search else []))
-    if not table.isdecimal():
-        raise UsageError(f"table {table!r} is unknown; choose 2, 4, 5, 6, 8 or all")
-    if int(table) == 8 and not search:
-        raise UsageError("Table 8 is what the search chooses: give --search")
+        return (*TABLES, *([HYPERPARAMETERS] if search else []))
+    if not (table.isdecimal() and len(table) <= 2):
+        raise UsageError(f"table {table!r} is unknown; {CHOICES}")
+    if int(table) == HYPERPARAMETERS and not search:
+        raise UsageError(f"Table {HYPERPARAMETERS} is what the search chooses: give --search")
     return (int(table),)
 
 

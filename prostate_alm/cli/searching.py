@@ -89,7 +89,7 @@ def search(
     )
     spread = engine_of(engine, processes, address, gpus_per_task)
     bundle = find_bundle("prostate_dce_classification")
-    with console.trainings() as shown:
+    with console.terminable(), console.trainings() as shown:
         try:
             tried = search_rows(cohort, out, bundle, settings, spread, watch=shown, said=console.note)
         except KeyboardInterrupt:

@@ -57,6 +57,7 @@ class PlanRunner(Generic[Product]):
         arrived: called with a job and its result as soon as it is done.
         finished: called with a plan's number and product as soon as it ends.
         failed: called with a plan's number and first error as soon as it is given up.
+        moved: called with a plan's number after it was asked, or told of a result.
         stopping: called with the number of running jobs after the first Ctrl-C.
     """
 
@@ -69,6 +70,7 @@ class PlanRunner(Generic[Product]):
         arrived: Callable[[Job, Any], None] = lambda *_: None,
         finished: Callable[[int, Product], None] = lambda *_: None,
         failed: Callable[[int, Exception], None] = lambda *_: None,
+        moved: Callable[[int], None] = lambda _: None,
         stopping: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.plans = list(plans)
@@ -77,6 +79,7 @@ class PlanRunner(Generic[Product]):
         self.arrived = arrived
         self.finished = finished
         self.failed = failed
+        self.moved = moved
         self.stopping = stopping
         self.tally = Tally()
         self._queue: list[tuple[int, int]] = []  # (plan, place in its batch): a heap, so the first plan goes first
@@ -94,6 +97,7 @@ class PlanRunner(Generic[Product]):
         try:
             for number in range(len(self.plans)):
                 self._advance(number, None)
+                self.moved(number)
             while self._queue or self._running:
                 self._fill()
                 self._tell()
@@ -130,6 +134,7 @@ class PlanRunner(Generic[Product]):
             if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
                 results = self._results.pop(number)
                 self._advance(number, [results[place] for place in range(len(results))])
+            self.moved(number)
 
     def _advance(self, number: int, results: list[Any] | None) -> None:
         """Ask a plan for its next batch; an empty one is answered at once."""

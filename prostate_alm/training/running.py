@@ -16,11 +16,12 @@ class Progress:
     """How far a run is.
 
     Args:
-        total: trainings of all plans.
+        total: trainings of all plans, without those that a plan that was given up leaves undone.
         done: of them finished, now or earlier.
         running: being computed.
         failed: ended in an error.
-        seconds_left: None until a training of this run is done.
+        seconds_left: for all that is not done, at the pace of this run; None until a training of it is done. Lost
+            weights that will have to be made anew are not foreseen.
     """
 
     total: int = 0
@@ -34,9 +35,9 @@ class Conductor(Generic[Product]):
     """Drives named plans over an engine, tells how far they are, and keeps what they give.
 
     Args:
-        names: of the plans, for what is said.
-        total: how many trainings all plans take.
-        done: how many of them are finished, now or earlier.
+        plans: of each its name, for what is said, and how many trainings it takes.
+        done: how many trainings are finished, now or earlier; it grows only while a plan decides or a job arrives.
+        counts: whether a job is a training, for the time that is left.
         arrived: called with a job and its result, before the plan that asked for it is told.
         watch: called whenever the progress changes.
         said: called with one line when a plan ends or fails, and when the run is interrupted.
@@ -47,29 +48,33 @@ class Conductor(Generic[Product]):
 
     def __init__(
         self,
-        names: Sequence[str],
-        total: int,
+        plans: Sequence[tuple[str, int]],
         done: Callable[[], int],
         *,
+        counts: Callable[[Job], bool] = lambda _: True,
         arrived: Callable[[Job, Any], None] = lambda *_: None,
         watch: Callable[[Progress], None] = lambda _: None,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.names = names
-        self.total = total
+        self.names = [name for name, _ in plans]
         self.done = done
+        self.counts = counts
         self.arrived = arrived
         self.watch = watch
         self.said = said
         self.progress = Progress()
         self._started = 0.0
+        self._left = [trainings for _, trainings in plans]
+        self._done = 0
+        self._trained = 0
+        self._pace: float | None = None  # seconds for a training, all that was done beside it among them
         self._products: dict[int, Product] = {}
 
     def run(self, plans: Sequence[Plan[Product]], engine: Engine) -> list[Product]:
         """Carry the plans out.
 
         Args:
-            plans: in order of precedence, as many as names.
+            plans: in order of precedence, those that were named.
             engine: where jobs run; entered by the caller.
 
         Returns:
@@ -85,9 +90,10 @@ class Conductor(Generic[Product]):
                 plans,
                 engine,
                 watch=self._watch,
-                arrived=self.arrived,
+                arrived=self._arrived,
                 finished=self._finished,
                 failed=lambda number, error: self.said(f"{self.names[number]} failed: {error}"),
+                moved=self._moved,
                 stopping=self._stopping,
             )
             .run()
@@ -97,7 +103,20 @@ class Conductor(Generic[Product]):
             raise errors[min(errors)]
         return [self._products[number] for number in range(len(self.names))]
 
+    def _arrived(self, job: Job, result: Any) -> None:
+        if self.counts(job):
+            self._trained += 1
+            self._pace = (time.monotonic() - self._started) / self._trained
+        self.arrived(job, result)
+
+    def _moved(self, number: int) -> None:
+        """What has been done since another plan moved was done for this one."""
+        done = self.done()
+        self._left[number] = max(0, self._left[number] - (done - self._done))
+        self._done = done
+
     def _finished(self, number: int, product: Product) -> None:
+        self._left[number] = 0
         self._products[number] = product
         self.said(f"{self.names[number]}: finished")
 
@@ -106,10 +125,10 @@ class Conductor(Generic[Product]):
             self.said(f"stopping: {running} tasks end first (Ctrl-C again: at once)")
 
     def _watch(self, tally: Tally) -> None:
-        done = self.done()
-        now = Progress(self.total, done, tally.running, tally.failed)
-        if tally.done:
-            now.seconds_left = (time.monotonic() - self._started) / tally.done * max(0, self.total - done)
+        left = sum(trainings for number, trainings in enumerate(self._left) if number not in tally.errors)
+        now = Progress(self._done + left, self._done, tally.running, tally.failed)
+        if self._pace is not None:
+            now.seconds_left = self._pace * left
         if now != self.progress:
             self.progress = now
             self.watch(now)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,3 +54,19 @@ def real_layout(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = shared / "data" / "cifar10" / "to_batches.py"
     subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True)
     return folder / "cifar-10-batches-py"
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arms that were trained in this process, one by one."""
+    from prostate_alm.cifar10 import lab  # seconds: for those tests alone that train
+
+    arms: list[str] = []
+    train_arm = lab.train_arm
+
+    def noting(bundle: Path, arm: str, *arguments: Any) -> None:
+        arms.append(arm)
+        train_arm(bundle, arm, *arguments)
+
+    monkeypatch.setattr(lab, "train_arm", noting)
+    return arms

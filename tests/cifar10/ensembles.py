@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prostate_alm.cifar10.measures import Arm, Measured
+from prostate_alm.cifar10.gains import Gain, gains_of
+from prostate_alm.cifar10.measures import Arm, Measured, measured
 from prostate_alm.cifar10.results import ArmResult
+from prostate_alm.cifar10.tables import Entry, rows_of
 
 
 def ensemble(
@@ -38,3 +40,13 @@ def arm_of(name: tuple[str, str, str], **figures: Measured) -> Arm:
     """Figures as if measured, of an ensemble that does not matter."""
     ratio, loss, arm = name
     return Arm(ensemble(arm, [1.0, 2.0], [0.0, 1.5, 0.5, 0.2], loss=loss, ratio=ratio), figures)
+
+
+def table_rows(results: Sequence[ArmResult], table: int = 2) -> list[Entry]:
+    """The rows of a table as the page has them."""
+    return rows_of(measured(results, table), table)
+
+
+def table_gains(results: Sequence[ArmResult], table: int = 2) -> list[Gain]:
+    """The gains of a table as the page has them."""
+    return gains_of(measured(results, table), table)

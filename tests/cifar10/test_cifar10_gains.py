@@ -4,9 +4,9 @@ import statistics
 
 import numpy as np
 import pytest
-from cifar10.ensembles import drawn, ensemble
+from cifar10.ensembles import drawn, ensemble, table_gains
 
-from prostate_alm.cifar10.gains import gain_between, gain_grid, paper_gains, table_gains
+from prostate_alm.cifar10.gains import gain_between, gain_grid, paper_gains
 from prostate_alm.cifar10.measures import Measured
 from prostate_alm.errors import UsageError
 from prostate_alm.metrics import fpr_at_tpr, paired_delong

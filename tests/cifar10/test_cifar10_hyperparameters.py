@@ -52,5 +52,21 @@ def test_rows_come_in_the_papers_order_of_one_class_pair_and_only_where_there_is
     assert choices([]) == []
 
 
+def test_another_class_pair_has_ours_alone():
+    runs = [drawn("base", "S-ML", details={"parameter": 4.0}), drawn("base", "S-FL", classes=(6, 7))]
+    runs.append(drawn("alm", "S-FL", classes=(6, 7), details={"parameter": 2.0, "constraint": CONSTRAINT}))
+    rows = choices(runs, (6, 7))
+    assert named(rows) == {
+        ("S-FL", "gamma"): ("", "2"),
+        ("S-FL", "mu"): ("", "0.3"),
+        ("S-FL", "rho"): ("", "3"),
+        ("S-FL", "delta"): ("", "1.5"),
+    }
+    grid = choice_grid(rows, (6, 7))
+    assert grid.title == "Table 8: hyper-parameters, classes 6 and 7"
+    assert "prints none for these classes" in grid.note
+    assert "prints none" not in choice_grid(choices(runs)).note
+
+
 def test_weights_are_named_by_the_class_ratio():
     assert [weight_name(w, "1:19") for w in (19 / 3, 38 / 3, 19.0, 18.0)] == ["N/3", "2N/3", "N", "18"]

@@ -3,50 +3,25 @@
 import csv
 import pickle
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cifar10.runs import TINY, TINY_SEARCH, carry_out
 
 from prostate_alm.bundle import find_bundle
-from prostate_alm.cifar10 import evaluation, lab
-from prostate_alm.cifar10.candidates import Searched
+from prostate_alm.cifar10 import evaluation, lab, run
 from prostate_alm.cifar10.lab import read_facts, validation_history
 from prostate_alm.cifar10.ledger import COLUMNS as LEDGER_COLUMNS
-from prostate_alm.cifar10.ledger import read_ledger
-from prostate_alm.cifar10.protocol import Scale
-from prostate_alm.cifar10.reproduce import SMOKE, Request, reproduce
-from prostate_alm.cifar10.results import ArmResult, load_results
+from prostate_alm.cifar10.ledger import read_ledger, write_ledger
+from prostate_alm.cifar10.reproduce import Request, reproduce
+from prostate_alm.cifar10.results import load_results
 from prostate_alm.cifar10.run import Progress, Run
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import LocalEngine
 from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
-
-TINY = replace(SMOKE, scale=Scale(8, 4, 4), common={"max_epochs": 2}, constrained_epochs=2)
-TINY_SEARCH = replace(TINY, settings=Searched(), losses=("S-FL",), common={"max_epochs": 1}, constrained_epochs=1)
-
-
-def carry_out(layout: Path, out: Path, request: Request, said: list[str] | None = None) -> list[ArmResult]:
-    run = Run(layout, out, said=(said if said is not None else []).append)
-    with LocalEngine(1) as engine:
-        return reproduce(run, request.rows(), engine)
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The arms that were trained, one by one."""
-    arms: list[str] = []
-    train_arm = lab.train_arm
-
-    def noting(bundle: Path, arm: str, *arguments: Any) -> None:
-        arms.append(arm)
-        train_arm(bundle, arm, *arguments)
-
-    monkeypatch.setattr(lab, "train_arm", noting)
-    return arms
 
 
 def test_a_row_has_its_arms_and_is_not_computed_twice(layout: Path, tmp_path: Path, trained: list[str]):
@@ -58,17 +33,6 @@ def test_a_row_has_its_arms_and_is_not_computed_twice(layout: Path, tmp_path: Pa
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.test_logits, other.test_logits)
     assert len(load_results(tmp_path / "out" / "paper")) == 4
-
-
-def test_a_result_says_what_it_rests_on(layout: Path, tmp_path: Path):
-    *_, alm = carry_out(layout, tmp_path / "out", TINY)
-    told = alm.details
-    assert told["constraint"] == {"penalty": 0.2, "growth": 4.0, "margin": 2.0}
-    assert told["settings"] == "paper"
-    assert told["members"] == len(told["validation_aucs"]) == len(told["weights_sha256"]) == 2
-    assert told["precision"] in ("float32", "bfloat16")
-    assert "cores" in told["machine"]
-    assert all(value >= 0.2 for value in told["penalties_reached"])
 
 
 def test_a_training_is_one_file_with_history_and_validation_logits(layout: Path, tmp_path: Path):
@@ -87,9 +51,14 @@ def test_a_training_is_one_file_with_history_and_validation_logits(layout: Path,
             assert stored["validation_logits"].shape == stored["validation_case_ids"].shape == (6,)
 
 
-def test_other_settings_are_computed_anew(layout: Path, tmp_path: Path, trained: list[str]):
+def test_another_environment_is_computed_anew(
+    layout: Path, tmp_path: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch
+):
     carry_out(layout, tmp_path / "out", TINY)
-    carry_out(layout, tmp_path / "out", replace(TINY, common={"max_epochs": 1}))
+    environment = lab.environment
+    for module in (lab, run):
+        monkeypatch.setattr(module, "environment", lambda *told: environment(*told) | {"libraries": {"torch": "0"}})
+    carry_out(layout, tmp_path / "out", TINY)
     assert len(trained) == 16
 
 
@@ -168,9 +137,9 @@ def test_the_test_images_are_read_once_an_arm_and_last(
 def test_progress_counts_the_trainings(layout: Path, tmp_path: Path):
     seen: list[Progress] = []
     for _ in range(2):
-        run = Run(layout, tmp_path / "out", watch=seen.append)
+        one = Run(layout, tmp_path / "out", watch=seen.append)
         with LocalEngine(1) as engine:
-            reproduce(run, TINY.rows(), engine)
+            reproduce(one, TINY.rows(), engine)
     assert (seen[0].total, seen[0].done) == (8, 0)
     assert [progress.done for progress in seen if progress.running] == [*range(8), 8]
     assert seen[0].seconds_left is None
@@ -253,14 +222,10 @@ def test_whatever_happened_to_a_training_is_one_line(layout: Path, tmp_path: Pat
 
 def test_weights_made_anew_that_differ_are_told_and_change_no_choice(layout: Path, tmp_path: Path):
     carry_out(layout, tmp_path / "out", TINY)
-    ledger = tmp_path / "out" / "trainings.csv"
-    rows = list(read_ledger(tmp_path / "out").values())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with (elsewhere / ledger.name).open("w", newline="") as file:
-        table = csv.DictWriter(file, LEDGER_COLUMNS)
-        table.writeheader()
-        table.writerows(row | {"weights_sha256": "of another processor", "validation_auc": "0.25"} for row in rows)
+    moved = {"weights_sha256": "of another processor", "validation_auc": "0.25"}
+    write_ledger(elsewhere, {key: row | moved for key, row in read_ledger(tmp_path / "out").items()})
     said: list[str] = []
     carry_out(layout, elsewhere, TINY, said)
     assert "8 trainings, made anew, have other weights (another processor?)" in said

@@ -1,5 +1,6 @@
 """How a row is chosen: by validation AUC alone, ties to the first, the test set once and last."""
 
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ from pretended_lab import Rule, lab_in, trained
 from prostate_alm.cifar10.candidates import Candidates, Published, Searched
 from prostate_alm.cifar10.evaluation import Evaluation, evaluate
 from prostate_alm.cifar10.lab import Lab, train
+from prostate_alm.cifar10.protocol import Scale
 from prostate_alm.cifar10.results import ArmResult, save_result
 from prostate_alm.cifar10.search import (
     LOSSES,
     Row,
-    mean_validation_auc,
     row_plan,
+    validation_aucs,
 )
 from prostate_alm.cifar10.trainings import Constraint, Training
 from prostate_alm.errors import UsageError
 from prostate_alm.training import Job
+from prostate_alm.training.plans import PlanRunner
 from prostate_alm.training.search.grids import PENALTY_AND_GROWTH
 
 
@@ -109,15 +112,27 @@ def test_equal_sums_of_float32_are_a_tie(tmp_path: Path):
 
 def test_a_member_that_is_missing_is_no_judgement(tmp_path: Path):
     with pytest.raises(AssertionError, match="not finished"):
-        mean_validation_auc(lab_in(tmp_path), search_row("BCE").ensemble(Training("BCE", "1:2")))
+        validation_aucs(lab_in(tmp_path), search_row("BCE").ensemble(Training("BCE", "1:2")))
 
 
-def test_a_result_of_other_size_or_seed_is_not_written_over(tmp_path: Path):
-    drive(search_row("MSFE"), lab_in(tmp_path), lambda _: 0.9)
-    with pytest.raises(UsageError, match=r"is of 2 members, seed 0 .* choose another --out for 3, 0 and 1000"):
-        drive(replace(search_row("MSFE"), members=3), lab_in(tmp_path), lambda _: 0.9)
-    with pytest.raises(UsageError, match="choose another --out for 2, 1"):
-        drive(Row(Training("MSFE", "1:9", seed=1), 2, Searched()), lab_in(tmp_path), lambda _: 0.9)
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        (replace(search_row("BCE"), members=3), "members 2, not 3"),
+        (Row(Training("BCE", "1:9", seed=1), 2, Searched()), "seed 0, not 1"),
+        (Row(Training("BCE", "1:9", scale=Scale(test=200)), 2, Searched()), "test negatives 1000, not 200"),
+    ],
+)
+@pytest.mark.parametrize("arm", ["base", "continued", "aucm", "alm"])
+def test_a_row_that_does_not_fit_the_folder_is_refused_before_any_training(
+    tmp_path: Path, other: Row, difference: str, arm: str
+):
+    _, results = drive(search_row("BCE"), lab_in(tmp_path), lambda _: 0.9)
+    for result in results:
+        if result.arm != arm:
+            (tmp_path / "search" / f"BCE_1-9_0-1_{result.arm}.npz").unlink()
+    with pytest.raises(UsageError, match=rf"{arm}\.npz is of another run \({difference}\): choose another --out"):
+        next(row_plan(other, lab_in(tmp_path)))
 
 
 @pytest.mark.parametrize("settings", [Published(), Searched()], ids=["paper", "search"])
@@ -134,6 +149,48 @@ def test_the_test_set_comes_once_an_arm_and_after_every_training(tmp_path: Path,
     assert ("alm" in tests) == (loss != "MBAUC")
     assert ("aucm" in tests) == (loss == "BCE")
     assert first_test == row.trainings == len({job.task.key for job in jobs[:first_test]})
+
+
+class Desk:
+    """An engine that answers at once, by a rule, and notes what it was asked for."""
+
+    slots = 2
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.asked: list[tuple[str, str]] = []
+
+    def submit(self, function: Any, task: Any) -> "Future[Any]":
+        answer: Future[Any] = Future()
+        if function is train:
+            self.asked.append((task.training.loss, "train"))
+            answer.set_result(trained(task, lambda training: 0.5 + training.member / 10, self.lab))
+        else:
+            self.asked.append((task.orders[0].training.loss, "test"))
+            answer.set_result(evaluated(task))
+        return answer
+
+    def __enter__(self) -> "Desk":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None: ...
+
+
+@pytest.mark.parametrize("from_ledger", [False, True], ids=["anew", "from the ledger"])
+def test_of_several_rows_none_trains_after_its_own_test(tmp_path: Path, from_ledger: bool):
+    desk, rows = Desk(lab_in(tmp_path)), [search_row("S-ML"), search_row("A-FL")]
+    if from_ledger:
+        for row in rows:
+            drive(row, elsewhere := lab_in(tmp_path / "elsewhere"), lambda training: 0.5 + training.member / 10)
+            desk.lab.ledger.update(elsewhere.ledger)
+    tally = PlanRunner([row_plan(row, desk.lab) for row in rows], desk).run()
+    assert tally.errors == {}
+    for loss in ("S-ML", "A-FL"):
+        kinds = [kind for asked, kind in desk.asked if asked == loss]
+        assert kinds == sorted(kinds, reverse=True)  # trainings, then tests
+        assert kinds.count("test") == 3
+    # the rows do run side by side: the first is tested while the second is still trained
+    assert desk.asked.index(("S-ML", "test")) < len(desk.asked) - 1 - desk.asked[::-1].index(("A-FL", "train"))
 
 
 def test_what_is_finished_is_not_asked_for_again(tmp_path: Path):
@@ -162,6 +219,18 @@ def test_from_the_ledger_alone_only_the_chosen_are_trained_again(tmp_path: Path)
         if job.function is train and job.task.start_key
     )
     assert len(results) == 3
+
+
+@pytest.mark.parametrize("lost", ["weights", "result"])
+def test_a_file_that_is_lost_of_a_chosen_training_is_asked_for_again(tmp_path: Path, lost: str):
+    row, lab = search_row("W-BCE"), lab_in(tmp_path)
+    jobs, _ = drive(row, lab, lambda _: 0.9)
+    order = next(job.task for job in jobs if job.function is evaluate).orders[1]
+    getattr(order, lost).unlink()
+    (tmp_path / "search" / "W-BCE_1-9_0-1_base.npz").unlink()
+    again, _ = drive(row, lab, lambda _: 0.9)
+    assert [(job.function, getattr(job.task, "key", None)) for job in again[:1]] == [(train, order.key)]
+    assert [job.function for job in again[1:]] == [evaluate]
 
 
 @pytest.mark.parametrize(

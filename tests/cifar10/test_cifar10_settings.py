@@ -16,14 +16,11 @@ from prostate_alm.cifar10.settings import (
     LENGTHS,
     LONGEST,
     STEPS,
-    TABLE,
-    Tried,
-    markdown,
     settings_plan,
     settings_trainings,
     stopped_after,
-    write_settings,
 )
+from prostate_alm.cifar10.settings_table import TABLE, Tried
 from prostate_alm.cifar10.trainings import Training
 
 
@@ -44,7 +41,13 @@ def test_a_shorter_training_is_read_off_a_longer_one(history, epochs, patience, 
 def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path, rule, history) -> tuple[list[Tried], int]:
     """The choices when every training reaches `rule`, by a history that rises to it."""
     aucs: dict[str, Training] = {}
-    monkeypatch.setattr(settings, "validation_history", lambda path: history(aucs[path.stem], rule))
+    read: list[str] = []
+
+    def validation_history(path: Path) -> np.ndarray:
+        read.append(path.stem)
+        return history(aucs[path.stem], rule)
+
+    monkeypatch.setattr(settings, "validation_history", validation_history)
     plan, jobs = settings_plan(lab := lab_in(tmp_path), members=2), 0
     answers: list[Any] | None = None
     while True:
@@ -52,6 +55,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path, rule, history) -> tuple[li
             batch = next(plan) if answers is None else plan.send(answers)
         except StopIteration as end:
             assert len(lab.seen) == jobs
+            assert len(read) == 2 * (sum(len(step.candidates) for step in STEPS) + 2)  # once for each choice
             return end.value, jobs
         jobs += len(batch)
         assert all(job.function is train for job in batch)  # the test set is never looked at
@@ -89,16 +93,6 @@ def test_the_shortest_that_is_not_told_apart_is_kept(monkeypatch, tmp_path):
     kept = {choice.step: choice for choice in choices if choice.chosen}
     assert kept["epochs, patience"].candidate == "100, 30"
     assert kept["epochs, patience"].epochs < LONGEST
-
-
-def test_the_choices_are_a_table(tmp_path):
-    choices = [Tried("dropout", "0.5", 96.123, 0.5, 0.25, 200.0, 21.4, False)]
-    path = write_settings(tmp_path / "settings.csv", choices)
-    assert path.read_text().splitlines() == [
-        "step,candidate,validation_auc,below_best,standard_error,epochs,seconds,chosen",
-        "dropout,0.5,96.123,0.5,0.25,200.0,21.4,False",
-    ]
-    assert "| dropout | 0.5 | 96.12 | 0.50 | 0.25 | 200 | 21.4 |  |" in markdown(choices)
 
 
 def test_the_bundle_has_what_was_chosen():

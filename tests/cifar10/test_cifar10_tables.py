@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cifar10.ensembles import table_rows
 from sklearn.metrics import roc_auc_score
 
 from prostate_alm.cifar10.protocol import Protocol
 from prostate_alm.cifar10.published import paper_rows
 from prostate_alm.cifar10.results import ArmResult
-from prostate_alm.cifar10.tables import row_grid, table_grid, table_rows
+from prostate_alm.cifar10.tables import row_grid, table_grid
 from prostate_alm.errors import UsageError
 
 BALANCED = Protocol(seed=2).test_set(np.arange(10_000) % 10).balanced

@@ -1,6 +1,8 @@
 """`prostate-alm cifar10` as it is typed."""
 
+import os
 import pickle
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 
 from prostate_alm.cifar10 import lab, reproduce
+from prostate_alm.cifar10.measures import TABLES
 from prostate_alm.cifar10.protocol import Scale
+from prostate_alm.cifar10.tables import HYPERPARAMETERS
 from prostate_alm.errors import UsageError
 
 REPRODUCE = ("cifar10", "reproduce", "--smoke", "--processes", 1)
@@ -78,6 +82,30 @@ def test_ctrl_c_says_how_to_go_on(layout: Path, tmp_path: Path, prostate_alm: Co
     assert "nothing finished is lost. Run the same command again to go on." in told
 
 
+def test_sigterm_ends_as_ctrl_c_does(
+    layout: Path, tmp_path: Path, prostate_alm: Command, monkeypatch: pytest.MonkeyPatch
+):
+    trained: list[Any] = []
+
+    def terminated(order: lab.Order) -> lab.Facts:
+        trained.append(lab.train(order))
+        if len(trained) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trained[-1]
+
+    monkeypatch.setattr("prostate_alm.cifar10.search.train", terminated)
+    monkeypatch.setattr("prostate_alm.cifar10.run.train", terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # were it not taken, it would end the tests
+    try:
+        code, _, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", tmp_path / "out")
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (code, len(trained)) == (130, 2)
+    assert "nothing finished is lost. Run the same command again to go on." in told
+    assert trained[0]["key"] in (tmp_path / "out" / "trainings.csv").read_text()
+
+
 @pytest.mark.parametrize("finished", [(), ("MSFE",)])
 def test_a_row_that_fails_is_one_line_and_the_others_have_their_tables(
     layout: Path, tmp_path: Path, prostate_alm: Command, monkeypatch: pytest.MonkeyPatch, finished: tuple[str, ...]
@@ -98,11 +126,28 @@ def test_a_row_that_fails_is_one_line_and_the_others_have_their_tables(
     assert (tmp_path / "out" / "tables.md").is_file() == bool(finished)
 
 
+def test_tables_that_cannot_be_made_do_not_hide_why_a_row_failed(
+    layout: Path, tmp_path: Path, prostate_alm: Command, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(*_: object) -> None:
+        raise UsageError("training diverged in epoch 3")
+
+    monkeypatch.setattr(lab, "train_arm", failing)
+    for name in ("paper", "search"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+        (tmp_path / "out" / name / "MSFE_1-2_0-1_base.npz").write_bytes(b"damaged")
+    code, printed, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", tmp_path / "out")
+    assert (code, printed) == (2, "")
+    assert "the tables of what is finished cannot be made: " in told
+    assert told.rstrip().endswith("error: training diverged in epoch 3")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--table", "3"], 2, "table 3 is not reproduced from CIFAR10; choose 2, 4, 5, 6, 8 or all"),
         (["--table", "two"], 2, "table 'two' is unknown; choose 2, 4, 5, 6, 8 or all"),
+        (["--table", "9" * 5000], 2, "is unknown; choose 2, 4, 5, 6, 8 or all"),
         (["--table", "8"], 2, "Table 8 is what the search chooses: give --search"),
         (["--classes", "1,1"], 2, "class pair (1, 1) is one class twice"),
         (["--classes", "1"], 2, "class pair '1' is not two class numbers from 0 to 9"),
@@ -147,3 +192,10 @@ def test_no_results_are_told(tmp_path: Path, prostate_alm: Command):
     code, _, told = prostate_alm("cifar10", "tables", tmp_path)
     assert code == 4
     assert "holds no results" in told
+
+
+def test_help_names_the_tables_there_are(prostate_alm: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, printed, _ = prostate_alm("cifar10", "reproduce", "--help")
+    assert code == 0
+    assert "|".join([*map(str, TABLES), str(HYPERPARAMETERS), "all"]) in printed

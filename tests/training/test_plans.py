@@ -170,6 +170,18 @@ def test_watch_is_told_what_runs_and_what_is_done(strings: Any) -> None:
     assert seen == [(0, 2), (1, 2), (2, 1), (3, 0)]
 
 
+def test_whoever_moved_is_told_after_what_it_did(strings: Any) -> None:
+    told: list[Any] = []
+    PlanRunner(
+        [_plan("a", 2), _plan("b", 1, function=_fail), _plan("c", 0)],
+        strings(1),
+        arrived=lambda job, _: told.append(job.task),
+        finished=lambda number, _: told.append(f"{number} ends"),
+        moved=told.append,
+    ).run()
+    assert told == [0, 1, "2 ends", 2, "a0.0", 0, "a0.1", "0 ends", 0]
+
+
 def test_ctrl_c_waits_for_the_running_jobs_and_starts_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = StringsEngine(2)
     waits: list[int] = []

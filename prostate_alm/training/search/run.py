@@ -103,10 +103,9 @@ class _Rows:
             self._tried.setdefault(one.row, []).append(one)
 
     def carry_out(self, engine: Engine, watch: Callable[[Progress], None], said: Callable[[str], None]) -> list[Tried]:
-        names = [f"{row.settings.loss} {ratio_name(row.settings.class_ratio)}" for row in self.plans]
-        total = sum(row.trainings for row in self.plans)
+        rows = [(f"{row.settings.loss} {ratio_name(row.settings.class_ratio)}", row.trainings) for row in self.plans]
         conductor: Conductor[None] = Conductor(
-            names, total, lambda: len(self.finished), arrived=self._arrived, watch=watch, said=said
+            rows, lambda: len(self.finished), counts=_is_training, arrived=self._arrived, watch=watch, said=said
         )
         with engine as spread:
             conductor.run([self._row(number) for number in range(len(self.plans))], spread)
@@ -118,11 +117,15 @@ class _Rows:
         write_candidates(self.bench.out, self._all())
 
     def _arrived(self, job: Job, _result: Any) -> None:
-        if job.function is carry_out:
+        if _is_training(job):
             self.finished.add(job.task.folder)
 
     def _all(self) -> list[Tried]:
         return in_order(one for tried in self._tried.values() for one in tried)
+
+
+def _is_training(job: Job) -> bool:
+    return job.function is carry_out
 
 
 def _common(common: TrainingSettings) -> Mapping[str, Any]:
