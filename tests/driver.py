@@ -10,7 +10,7 @@ from typing import Any
 import spread
 
 from prostate_alm.training.engine import Engine, LocalEngine  # noqa: F401  (named by tests)
-from prostate_alm.training.plans import Job, Plan, PlanRunner
+from prostate_alm.training.plans import Job, Listeners, Plan, PlanRunner
 from prostate_alm.training.ray_engine import RayEngine  # noqa: F401  (named by tests)
 
 
@@ -36,7 +36,7 @@ def drive(folder: str, count: int, seconds: float, engine: Engine) -> None:
     tasks = spread.traces(Path(folder), count, seconds)
     try:
         with engine:
-            PlanRunner([one_batch(spread.compute, tasks)], engine, stopping=_tell).run()
+            PlanRunner([one_batch(spread.compute, tasks)], engine, Listeners(stopping=_tell)).run()
     except KeyboardInterrupt:
         sys.stdout.write("stopped\n")
 

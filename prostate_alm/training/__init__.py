@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prostate_alm.training.handlers import ALMHandler, NonNegative, SeedEpoch
     from prostate_alm.training.inferer import AutocastInferer, quickest_precision
     from prostate_alm.training.metric_handlers import FPRAtFN, FPRAtTPR
-    from prostate_alm.training.plans import Job, Plan, PlanRunner, Tally
+    from prostate_alm.training.plans import Job, Listeners, Plan, PlanRunner, Tally
     from prostate_alm.training.ranks import (
         BindPadding,
         GatheredLoss,
@@ -55,6 +55,7 @@ _HOME = {
     "FPRAtTPR": "metric_handlers",
     "GatheredLoss": "ranks",
     "Job": "plans",
+    "Listeners": "plans",
     "LocalEngine": "engine",
     "MemberTask": "stages",
     "NonNegative": "handlers",
@@ -106,6 +107,7 @@ __all__ = [
     "FPRAtTPR",
     "GatheredLoss",
     "Job",
+    "Listeners",
     "LocalEngine",
     "MemberTask",
     "NonNegative",

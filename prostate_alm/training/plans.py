@@ -44,6 +44,27 @@ class Tally:
     errors: dict[int, Exception] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Listeners(Generic[Product]):
+    """Who is told what, and when; by default nobody.
+
+    Args:
+        watch: called with the tally whenever it changes.
+        arrived: called with a job and its result as soon as it is done.
+        finished: called with a plan's number and product as soon as it ends.
+        failed: called with a plan's number and first error as soon as it is given up.
+        moved: called with a plan's number after it was asked, or told of a result.
+        stopping: called with the number of running jobs after the first Ctrl-C.
+    """
+
+    watch: Callable[[Tally], None] = lambda _: None
+    arrived: Callable[[Job, Any], None] = lambda *_: None
+    finished: Callable[[int, Product], None] = lambda *_: None
+    failed: Callable[[int, Exception], None] = lambda *_: None
+    moved: Callable[[int], None] = lambda _: None
+    stopping: Callable[[int], None] = lambda _: None
+
+
 class PlanRunner(Generic[Product]):
     """Drives plans over an engine.
 
@@ -53,34 +74,13 @@ class PlanRunner(Generic[Product]):
     Args:
         plans: in order of precedence.
         engine: where jobs run; entered by the caller.
-        watch: called with the tally whenever it changes.
-        arrived: called with a job and its result as soon as it is done.
-        finished: called with a plan's number and product as soon as it ends.
-        failed: called with a plan's number and first error as soon as it is given up.
-        moved: called with a plan's number after it was asked, or told of a result.
-        stopping: called with the number of running jobs after the first Ctrl-C.
+        told: who is told of what happens.
     """
 
-    def __init__(
-        self,
-        plans: Sequence[Plan[Product]],
-        engine: Engine,
-        *,
-        watch: Callable[[Tally], None] = lambda _: None,
-        arrived: Callable[[Job, Any], None] = lambda *_: None,
-        finished: Callable[[int, Product], None] = lambda *_: None,
-        failed: Callable[[int, Exception], None] = lambda *_: None,
-        moved: Callable[[int], None] = lambda _: None,
-        stopping: Callable[[int], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, plans: Sequence[Plan[Product]], engine: Engine, told: Listeners[Product] | None = None) -> None:
         self.plans = list(plans)
         self.engine = engine
-        self.watch = watch
-        self.arrived = arrived
-        self.finished = finished
-        self.failed = failed
-        self.moved = moved
-        self.stopping = stopping
+        self.told = told or Listeners[Product]()
         self.tally = Tally()
         self._queue: list[tuple[int, int]] = []  # (plan, place in its batch): a heap, so the first plan goes first
         self._batches: dict[int, Sequence[Job]] = {}
@@ -97,14 +97,14 @@ class PlanRunner(Generic[Product]):
         try:
             for number in range(len(self.plans)):
                 self._advance(number, None)
-                self.moved(number)
+                self.told.moved(number)
             while self._queue or self._running:
                 self._fill()
                 self._tell()
                 self._collect()
             self._tell()
         except KeyboardInterrupt:
-            self.stopping(len(self._running))
+            self.told.stopping(len(self._running))
             wait(self._running)
             raise
         return self.tally
@@ -129,12 +129,12 @@ class PlanRunner(Generic[Product]):
                 self._give_up(number, error)
                 continue
             self.tally.done += 1
-            self.arrived(self._batches[number][place], result)
+            self.told.arrived(self._batches[number][place], result)
             self._results[number][place] = result
             if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
                 results = self._results.pop(number)
                 self._advance(number, [results[place] for place in range(len(results))])
-            self.moved(number)
+            self.told.moved(number)
 
     def _advance(self, number: int, results: list[Any] | None) -> None:
         """Ask a plan for its next batch; an empty one is answered at once."""
@@ -145,7 +145,7 @@ class PlanRunner(Generic[Product]):
                     break
                 results = []
         except StopIteration as end:
-            self.finished(number, end.value)
+            self.told.finished(number, end.value)
             return
         except Exception as error:
             self._give_up(number, error)
@@ -158,8 +158,8 @@ class PlanRunner(Generic[Product]):
         if number not in self.tally.errors:
             self.tally.errors[number] = error
             self.plans[number].close()
-            self.failed(number, error)
+            self.told.failed(number, error)
 
     def _tell(self) -> None:
         self.tally.running = len(self._running)
-        self.watch(self.tally)
+        self.told.watch(self.tally)

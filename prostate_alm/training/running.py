@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from prostate_alm.training.engine import Engine
-from prostate_alm.training.plans import Job, Plan, PlanRunner, Tally
+from prostate_alm.training.plans import Job, Listeners, Plan, PlanRunner, Tally
 
 Product = TypeVar("Product")
 
@@ -89,12 +89,14 @@ class Conductor(Generic[Product]):
             PlanRunner(
                 plans,
                 engine,
-                watch=self._watch,
-                arrived=self._arrived,
-                finished=self._finished,
-                failed=lambda number, error: self.said(f"{self.names[number]} failed: {error}"),
-                moved=self._moved,
-                stopping=self._stopping,
+                Listeners(
+                    watch=self._watch,
+                    arrived=self._arrived,
+                    finished=self._finished,
+                    failed=lambda number, error: self.said(f"{self.names[number]} failed: {error}"),
+                    moved=self._moved,
+                    stopping=self._stopping,
+                ),
             )
             .run()
             .errors

@@ -14,7 +14,7 @@ import spread
 
 from prostate_alm.training import engine, run_tasks
 from prostate_alm.training.engine import LocalEngine, WorkerLostError, outcome
-from prostate_alm.training.plans import PlanRunner
+from prostate_alm.training.plans import Listeners, PlanRunner
 
 
 def test_one_process_runs_tasks_here_one_after_another() -> None:
@@ -112,7 +112,7 @@ def test_ctrl_c_lets_running_tasks_finish(tmp_path: Path) -> None:
     with LocalEngine(2) as local:
         threading.Thread(target=interrupt).start()
         with pytest.raises(KeyboardInterrupt):
-            PlanRunner([plan], local, stopping=told.append).run()
+            PlanRunner([plan], local, Listeners(stopping=told.append)).run()
         assert spread.finished(tmp_path) == {"t0", "t1"}
     assert told == [2]
     assert sorted(spread.computed(tmp_path)) == ["t0", "t1"]

@@ -9,7 +9,7 @@ import pytest
 
 from prostate_alm.training import plans
 from prostate_alm.training.engine import Engine, LocalEngine, WorkerLostError
-from prostate_alm.training.plans import Job, Plan, PlanRunner, Tally
+from prostate_alm.training.plans import Job, Listeners, Plan, PlanRunner, Tally
 
 
 class StringsEngine(LocalEngine):
@@ -71,7 +71,7 @@ def _fail(task: str) -> str:
 
 def test_results_come_back_in_the_order_of_the_batch_whatever_ends_first(strings: Any) -> None:
     products: dict[int, Any] = {}
-    tally = PlanRunner([_plan("a", 3, 1)], strings(3), finished=products.__setitem__).run()
+    tally = PlanRunner([_plan("a", 3, 1)], strings(3), Listeners(finished=products.__setitem__)).run()
     assert products == {0: [["A0.0", "A0.1", "A0.2"], ["A1.0"]]}
     assert (tally.done, tally.running, tally.failed, tally.errors) == (4, 0, 0, {})
 
@@ -86,7 +86,7 @@ def test_a_batch_that_ends_backwards_is_handed_over_in_order(strings: Any) -> No
         pull()
 
     engine.pull = newest
-    PlanRunner([_plan("a", 3)], engine, finished=products.__setitem__).run()
+    PlanRunner([_plan("a", 3)], engine, Listeners(finished=products.__setitem__)).run()
     assert products == {0: [["A0.0", "A0.1", "A0.2"]]}
 
 
@@ -109,7 +109,7 @@ def test_slots_that_appear_during_the_run_are_used(strings: Any) -> None:
     def grow(tally: Tally) -> None:
         engine.slots = 4 if tally.done else 1
 
-    PlanRunner([_plan("a", 6)], engine, watch=grow).run()
+    PlanRunner([_plan("a", 6)], engine, Listeners(watch=grow)).run()
     assert engine.most == 4
 
 
@@ -117,7 +117,7 @@ def test_a_failing_job_gives_up_its_plan_once_and_the_others_go_on(strings: Any)
     engine = strings(2)
     products: dict[int, Any] = {}
     bad = _plan("a", 4, function=_fail)
-    tally = PlanRunner([bad, _plan("b", 2)], engine, finished=products.__setitem__).run()
+    tally = PlanRunner([bad, _plan("b", 2)], engine, Listeners(finished=products.__setitem__)).run()
     assert engine.begun == ["a0.0", "a0.1", "b0.0", "b0.1"]  # two of the bad plan never start
     assert products == {1: [["B0.0", "B0.1"]]}
     assert (tally.done, tally.failed) == (2, 2)
@@ -139,7 +139,7 @@ def test_a_given_up_plan_is_not_asked_again_when_its_other_jobs_end(strings: Any
 def test_an_empty_batch_is_answered_at_once(strings: Any) -> None:
     products: dict[int, Any] = {}
     engine = strings(1)
-    PlanRunner([_plan("a", 0, 1, 0), _plan("b", 0), _plan("c")], engine, finished=products.__setitem__).run()
+    PlanRunner([_plan("a", 0, 1, 0), _plan("b", 0), _plan("c")], engine, Listeners(finished=products.__setitem__)).run()
     assert products == {0: [[], ["A1.0"], []], 1: [[]], 2: []}
     assert engine.begun == ["a1.0"]
 
@@ -155,7 +155,7 @@ def test_a_plan_that_raises_is_given_up_and_the_others_go_on(strings: Any, batch
         raise LookupError("cannot decide")
 
     products: dict[int, Any] = {}
-    tally = PlanRunner([plan(), _plan("b", 1)], strings(1), finished=products.__setitem__).run()
+    tally = PlanRunner([plan(), _plan("b", 1)], strings(1), Listeners(finished=products.__setitem__)).run()
     assert re.fullmatch("cannot decide", str(tally.errors[0]))
     assert (tally.done, tally.failed, products) == (batches + 1, 0, {1: [["B0.0"]]})
 
@@ -166,7 +166,7 @@ def test_watch_is_told_what_runs_and_what_is_done(strings: Any) -> None:
     def watch(tally: Tally) -> None:
         seen.append((tally.done, tally.running))
 
-    PlanRunner([_plan("a", 3)], strings(2), watch=watch).run()
+    PlanRunner([_plan("a", 3)], strings(2), Listeners(watch=watch)).run()
     assert seen == [(0, 2), (1, 2), (2, 1), (3, 0)]
 
 
@@ -175,9 +175,11 @@ def test_whoever_moved_is_told_after_what_it_did(strings: Any) -> None:
     PlanRunner(
         [_plan("a", 2), _plan("b", 1, function=_fail), _plan("c", 0)],
         strings(1),
-        arrived=lambda job, _: told.append(job.task),
-        finished=lambda number, _: told.append(f"{number} ends"),
-        moved=told.append,
+        Listeners(
+            arrived=lambda job, _: told.append(job.task),
+            finished=lambda number, _: told.append(f"{number} ends"),
+            moved=told.append,
+        ),
     ).run()
     assert told == [0, 1, "2 ends", 2, "a0.0", 0, "a0.1", "0 ends", 0]
 
@@ -196,7 +198,7 @@ def test_ctrl_c_waits_for_the_running_jobs_and_starts_no_others(monkeypatch: pyt
 
     monkeypatch.setattr(plans, "wait", wait)
     with pytest.raises(KeyboardInterrupt):
-        PlanRunner([_plan("a", 5)], engine, stopping=told.append).run()
+        PlanRunner([_plan("a", 5)], engine, Listeners(stopping=told.append)).run()
     assert (engine.begun, waits, told) == (["a0.0", "a0.1"], [2, 2], [2])
     assert not engine._open  # both have run to their end
 
@@ -231,7 +233,7 @@ def test_plans_run_over_the_engine_of_this_process() -> None:
     products: dict[int, Any] = {}
     engine: Engine = LocalEngine(1)
     with engine:
-        tally = PlanRunner([_plan("a", 2), _plan("b", 2, 1)], engine, finished=products.__setitem__).run()
+        tally = PlanRunner([_plan("a", 2), _plan("b", 2, 1)], engine, Listeners(finished=products.__setitem__)).run()
     assert tally.done == 5
     assert products == {0: [["A0.0", "A0.1"]], 1: [["B0.0", "B0.1"], ["B1.0"]]}
     assert isinstance(_plan("c"), Generator)

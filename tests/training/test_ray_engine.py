@@ -18,7 +18,7 @@ import spread
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import ray_engine
 from prostate_alm.training.engine import WorkerLostError, outcome
-from prostate_alm.training.plans import PlanRunner, Tally
+from prostate_alm.training.plans import Listeners, PlanRunner, Tally
 from prostate_alm.training.ray_engine import RayEngine
 
 CORES = os.cpu_count() or 1
@@ -229,7 +229,7 @@ def test_a_lost_node_loses_nothing_and_nothing_is_computed_twice(
             kept.update(spread.finished(tmp_path))
             cluster.remove_node(node, allow_graceful=False)
 
-    tally = PlanRunner([driver.one_batch(spread.compute, tasks)], engine, watch=lose_the_node).run()
+    tally = PlanRunner([driver.one_batch(spread.compute, tasks)], engine, Listeners(watch=lose_the_node)).run()
     assert kept
     assert (tally.done, tally.errors) == (8, {})
     assert spread.finished(tmp_path) == {task.name for task in tasks}
