@@ -10,7 +10,6 @@ from prostate_alm.cifar10.data import balanced_test_data
 from prostate_alm.cifar10.lab import Lab, Order, read_facts
 from prostate_alm.cifar10.ledger import Facts
 from prostate_alm.cifar10.predict import predict
-from prostate_alm.cifar10.protocol import PAPER
 from prostate_alm.cifar10.results import (
     ArmResult,
     content_key,
@@ -63,7 +62,7 @@ class Evaluation:
             return there
         found, asked = _found(there), _asked(self.orders)
         differing = "; ".join(
-            f"{name} {found[name]}, not {asked[name]}" for name in asked if found[name] != asked[name]
+            f"{name} {told}, not {asked[name]}" for name, told in found.items() if told != asked[name]
         )
         if differing:
             raise UsageError(f"{self.path} is of another run ({differing}): choose another --out")
@@ -73,31 +72,35 @@ class Evaluation:
 def _asked(orders: Sequence[Order]) -> dict[str, str]:
     """What all rows of a run share, in words."""
     training = orders[0].training
-    return _in_words(len(orders), training.seed, asdict(training.scale), dict(training.common), _epochs(training))
+    return _in_words(len(orders), training.seed, asdict(training.scale), _shared(orders[0]))
 
 
 def _found(result: ArmResult) -> dict[str, str]:
-    """The same of a stored result; what it does not say is as in the full run, which came before it was said."""
-    scale = asdict(PAPER) | result.details.get("scale", {}) | {"test": int((result.test_labels == 0).sum())}
-    common, epochs = result.details.get("common", {}), result.details.get("constrained_epochs")
-    return _in_words(len(result.member_aucs), result.seed, scale, common, epochs)
+    """The same of a stored result; what older code did not store is left out."""
+    scale = result.details.get("scale", {}) | {"test": int((result.test_labels == 0).sum())}
+    return _in_words(len(result.member_aucs), result.seed, scale, result.details)
 
 
-def _in_words(
-    members: int, seed: int, scale: Mapping[str, int], common: Mapping[str, Any], epochs: int | None
-) -> dict[str, str]:
+def _shared(order: Order) -> dict[str, Any]:
+    """Those details of a result that all rows of a run share."""
+    training = order.training
     return {
-        "members": str(members),
-        "seed": str(seed),
-        **{f"{part} negatives": str(count) for part, count in scale.items()},
-        "common settings": json.dumps(common, sort_keys=True),
-        "epochs of the second stage": "the bundle's" if epochs is None else str(epochs),
+        "common": json.loads(json.dumps(dict(training.common))),
+        "constrained_epochs": None if training.arm == BASE else training.constrained_epochs,  # a base has no such stage
+        "scale": asdict(training.scale),
+        "images": order.environment["data"],
     }
 
 
-def _epochs(training: Training) -> int | None:
-    """Of the second stage, which a base has not."""
-    return None if training.arm == BASE else training.constrained_epochs
+def _in_words(members: int, seed: int, scale: Mapping[str, int], details: Mapping[str, Any]) -> dict[str, str]:
+    words = {"members": str(members), "seed": str(seed)} | {f"{part} negatives": str(n) for part, n in scale.items()}
+    if "common" in details:
+        words["common settings"] = json.dumps(details["common"], sort_keys=True)
+    if "constrained_epochs" in details:
+        words["epochs of the second stage"] = str(details["constrained_epochs"] or "the bundle's")
+    if "images" in details:
+        words["images"] = details["images"][:12]
+    return words
 
 
 def evaluation_of(lab: Lab, members: Sequence[Training], settings: str) -> Evaluation:
@@ -162,9 +165,7 @@ def _details(evaluation: Evaluation) -> dict[str, Any]:
         "members": len(facts),
         "parameter": training.parameter,
         "constraint": None if training.constraint is None else asdict(training.constraint),
-        "common": json.loads(json.dumps(dict(training.common))),
-        "constrained_epochs": _epochs(training),
-        "scale": asdict(training.scale),
+        **_shared(evaluation.orders[0]),
         "best_epochs": [fact["best_epoch"] for fact in facts],
         "epochs": [fact["epochs"] for fact in facts],
         "penalties_reached": [fact["penalty_reached"] or None for fact in facts],

@@ -22,7 +22,7 @@ from prostate_alm.training import train_arm
 from prostate_alm.training.checkpoint import RESULT, WEIGHTS
 
 BUNDLE = "cifar10_alm_classification"
-START = "start.json"  # beside the weights: what they were started from, which may be lost and made anew since
+START = "start.json"  # beside the weights: where they were trained, and from what, which may be made anew since
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Order:
 
     def outcome(self) -> dict[str, Any] | None:
         """What the trainer wrote at the end; None unless the weights beside it are the very ones that it names."""
+        told = _read_dict(_stage(self.out, self.key) / RESULT)
         try:
-            told = json.loads((_stage(self.out, self.key) / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return told if told.get("weights_sha256") == sha256(self.weights) else None
+        except OSError:
             return None
-        return told if self.weights.is_file() and told["weights_sha256"] == sha256(self.weights) else None
 
     def is_kept(self) -> bool:
         """Whether the weights and the result file are both there, and the file is of these weights.
@@ -197,19 +197,22 @@ def _trained(order: Order, bundle: Path) -> dict[str, Any]:
     """Train; what the trainer wrote at the end."""
     folder = _stage(order.out, order.key)
     start = None if order.start_key is None else _stage(order.out, order.start_key) / WEIGHTS
-    if start is not None:
-        if not start.is_file():
-            raise ModelError(f"{start} is missing: run again, it is trained anew")
-        output_folder(folder)
-        write_json(folder / START, {"weights_sha256": sha256(start)})
+    if start is not None and not start.is_file():
+        raise ModelError(f"{start} is missing: run again, it is trained anew")
+    output_folder(folder)
+    began = {"weights_sha256": "" if start is None else sha256(start), "machine": machine()}
+    write_json(folder / START, began)
     train_arm(bundle, order.training.arm, folder, order.overrides(), start)
     return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
-def _started_from(order: Order) -> str:
-    """The hash of the weights that a training started from; empty for a base, or where it was not recorded."""
-    path = _stage(order.out, order.key) / START
-    return json.loads(path.read_text(encoding="utf-8"))["weights_sha256"] if path.is_file() else ""
+def _read_dict(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing if it is missing or damaged."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 _HISTORY = ("epoch", "val_auc", "train_loss", "penalty", "largest_multiplier", "mean_violation", "satisfied_share")
@@ -247,6 +250,7 @@ def validation_history(path: Path) -> NDArray[np.float32]:
 def _facts(order: Order, result: dict[str, Any]) -> Facts:
     training = order.training
     constraint = asdict(training.constraint) if training.constraint else {}
+    began = _read_dict(_stage(order.out, order.key) / START)
     return {
         "key": order.key,
         "classes": "-".join(map(str, training.classes)),
@@ -264,9 +268,9 @@ def _facts(order: Order, result: dict[str, Any]) -> Facts:
         "penalty_reached": result["history"][-1].get("penalty", ""),
         "seconds": result["seconds"],
         "weights_sha256": result["weights_sha256"],
-        "start_sha256": _started_from(order),
+        "start_sha256": began.get("weights_sha256", ""),  # empty for a base, or where it was not recorded
         "environment": environment_name(order.environment),
-        "machine": machine(),
+        "machine": began.get("machine") or machine(),
     }
 
 

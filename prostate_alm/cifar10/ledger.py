@@ -1,7 +1,6 @@
 """The table of all trainings of a run: small enough to keep, enough to go on from."""
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,17 +9,16 @@ from typing import Any
 
 from prostate_alm.cifar10.results import content_key
 from prostate_alm.errors import NoInputError
-from prostate_alm.files import write_csv, write_json
+from prostate_alm.files import write_csv
 
 LEDGER = "trainings.csv"
-ENVIRONMENTS = "environments.json"
 COLUMNS = (
     "key", "classes", "class_ratio", "loss", "arm", "parameter", "penalty", "growth", "margin", "common", "member",
     "seed", "validation_auc", "best_epoch", "epochs", "penalty_reached", "seconds", "weights_sha256", "environment",
     "machine",
 )  # fmt: skip
 
-SETTINGS = COLUMNS[1:12]  # what a training is of, its place in the order among it
+SETTINGS = COLUMNS[COLUMNS.index("classes") : COLUMNS.index("validation_auc")]  # all that tells trainings apart
 SEARCHED = ("parameter", "penalty", "growth", "margin")
 
 Facts = dict[str, Any]
@@ -73,38 +71,6 @@ def read_ledger(out: Path) -> dict[str, Facts]:
 def environment_name(environment: Mapping[str, Any]) -> str:
     """What the ledger calls an environment: the first 12 digits of its hash."""
     return content_key(environment)[:12]
-
-
-def read_environments(out: Path) -> dict[str, dict[str, Any]]:
-    """Every environment that a run's keys were made of, by name; none if there is no such file.
-
-    Args:
-        out: the run's folder.
-
-    Raises:
-        NoInputError: if the file cannot be read.
-    """
-    path = out / ENVIRONMENTS
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise NoInputError(f"{path} cannot be read ({error}); remove it, the next run writes its own") from error
-
-
-def note_environment(out: Path, environment: Mapping[str, Any]) -> None:
-    """Add an environment to those that a run's keys were made of.
-
-    Args:
-        out: the run's folder.
-        environment: see `environment.environment`.
-
-    Raises:
-        NoInputError: as `read_environments`.
-        OutputError: if it cannot be written.
-    """
-    known = read_environments(out)
-    if (name := environment_name(environment)) not in known:
-        write_json(out / ENVIRONMENTS, known | {name: dict(environment)})
 
 
 def _rows(path: Path) -> list[Facts]:

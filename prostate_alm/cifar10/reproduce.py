@@ -92,8 +92,8 @@ def reproduce(run: Run, rows: Sequence[Row], engine: Engine) -> list[ArmResult]:
         The results of all rows, in the order of the rows: one for each arm.
 
     Raises:
-        NoInputError: if the images, or what an earlier run left, cannot be read.
-        UsageError: if another run works in the folder, or its results are of another size or seed.
+        NoInputError: if the images, or what an earlier run left of any row, cannot be read.
+        UsageError: before any training, if another run works in the folder or a row's results are of another run.
         Exception: the first error of a row; the others were carried on.
         KeyboardInterrupt: after Ctrl-C, when the running trainings are done.
     """

@@ -9,7 +9,7 @@ from prostate_alm.bundle import find_bundle
 from prostate_alm.cifar10.dataset import read_batches
 from prostate_alm.cifar10.environment import environment
 from prostate_alm.cifar10.lab import BUNDLE, Lab, train
-from prostate_alm.cifar10.ledger import note_environment, read_ledger, write_ledger
+from prostate_alm.cifar10.ledger import read_ledger, write_ledger
 from prostate_alm.files import discard_parts, lock_folder, output_folder
 from prostate_alm.training import Conductor, Engine, Job, Plan, Progress
 
@@ -23,10 +23,12 @@ class Run:
 
     Args:
         data: CIFAR10, the official python layout or its tar.gz.
-        out: gets `trainings/`, `trainings.csv`, `environments.json` (what the keys were made of), `work/` (weights)
-            and the arms' results in `paper/` or `search/`.
+        out: gets `trainings/`, `trainings.csv`, `work/` (weights) and the arms' results in `paper/` or `search/`.
         watch: called whenever the progress changes.
         said: called with one line when a plan ends or fails, and when the run is interrupted.
+
+    Attributes:
+        begun: whether the folder was free and fits: only then is anything written into it.
 
     Raises:
         OutputError: if `out` cannot be written.
@@ -44,6 +46,7 @@ class Run:
         self.out = output_folder(out).resolve()
         self.watch = watch
         self.said = said
+        self.begun = False
 
     def carry_out(
         self,
@@ -70,6 +73,8 @@ class Run:
         with lock_folder(self.out):
             discard_parts(self.out)
             lab = self._lab()
+            made = plans(lab)
+            self.begun = True
             keeper = _Keeper(lab, self.said)
             conductor: Conductor[Product] = Conductor(
                 named,
@@ -80,15 +85,13 @@ class Run:
                 said=self.said,
             )
             try:
-                return conductor.run(plans(lab), engine)
+                return conductor.run(made, engine)
             finally:
                 keeper.close()
 
     def _lab(self) -> Lab:
         ledger, digest = read_ledger(self.out), read_batches(self.data).digest()
-        here = environment(digest, find_bundle(BUNDLE))
-        note_environment(self.out, here)
-        return Lab(self.data, self.out, here, ledger)
+        return Lab(self.data, self.out, environment(digest, find_bundle(BUNDLE)), ledger)
 
 
 def _is_training(job: Job) -> bool:
@@ -114,4 +117,4 @@ class _Keeper:
     def close(self) -> None:
         write_ledger(self.lab.out, self.lab.ledger)
         if self.lab.differing:
-            self.said(f"{len(self.lab.differing)} trainings, made anew, have other weights (another processor?)")
+            self.said(f"made anew with other weights (another processor?): {len(self.lab.differing)} trainings")

@@ -12,6 +12,7 @@ from prostate_alm.cifar10.summary import Summary, choice_lines, summarise
 from prostate_alm.cifar10.tables import Entry, basis, row_grid, rows_of
 from prostate_alm.errors import NoInputError
 from prostate_alm.render.grid import Grid
+from prostate_alm.training import BASE
 
 SETS = {"paper": "The paper's hyper-parameters", "search": "Hyper-parameters by our search"}
 SEARCHED = "search"  # of this set Table 8 is made
@@ -102,13 +103,23 @@ class ResultSet:
         seconds = [s for result in self.results if (s := result.details.get("seconds")) is not None]
         hours = f"{sum(seconds) / 3600:.1f}, of {len(seconds)} ensembles" if seconds else "not recorded"
         again = [r for r in self.results if r.details.get("retrained")]
+        apart = [result for result in self.results if self._is_apart(result)]
         epochs = [int(e) for result in self.results for e in result.details.get("epochs") or () if e is not None]
         return [
             *((name, "; ".join(sorted(values))) for name, values in found.items()),
             ("epochs of a training", f"{min(epochs)} to {max(epochs)}" if epochs else "not recorded"),
             ("hours of training of these arms", hours),
-            *([("lost weights trained again, with other figures", ", ".join(map(_named, again)))] if again else []),
+            *([("weights lost, trained again and come out otherwise", ", ".join(map(_named, again)))] if again else []),
+            *([("started from other base weights than base's own", ", ".join(map(_named, apart)))] if apart else []),
         ]
+
+    def _is_apart(self, result: ArmResult) -> bool:
+        """Whether a member is known to have started from other weights than the base that is shown."""
+        row = (result.class_ratio, result.loss, result.classes)
+        bases = [one for one in self.results if one.arm == BASE and (one.class_ratio, one.loss, one.classes) == row]
+        starts = result.details.get("start_sha256") or ()
+        shown = bases[0].details.get("weights_sha256") or () if bases else ()
+        return any(start and start != base for start, base in zip(starts, shown, strict=False))
 
 
 def _named(result: ArmResult) -> str:

@@ -142,8 +142,8 @@ def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Entry], gains: Seq
         for row in beside
         if row.paper is not None and row.ours is not None and row.ours < row.paper
     }
-    constrained = {(ratio, loss) for ratio, loss, arm in present if arm == "alm"}
-    paper = {key: gain for key, gain in paper_gains(table).items() if key[:2] in constrained}
+    compared = {(gain.class_ratio, gain.loss) for gain in gained if gain.against == "base"}
+    paper = {key: gain for key, gain in paper_gains(table).items() if key[:2] in compared}
     tested = [gain for gain in gained if gain.p_holm is not None]
     clear = [gain for gain in tested if gain.p_holm is not None and gain.p_holm < LEVEL]
     return Summary(

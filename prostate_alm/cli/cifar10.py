@@ -88,7 +88,7 @@ def _results(data: Path, out: Path, request: "Request", engine: "Engine") -> "li
         try:
             return reproduce_rows(run, rows, spread)
         except Exception:
-            if any(out.glob(f"{request.settings.name}/*.npz")):
+            if run.begun and any(out.glob(f"{request.settings.name}/*.npz")):
                 _write_finished(out)
             raise
 
@@ -155,7 +155,7 @@ def tables(
 
 @contextmanager
 def _running(data: Path, out: Path, engine: "Engine") -> "Iterator[tuple[Run, Engine]]":
-    """A run whose progress is shown, on an engine that is up; SIGTERM ends it as Ctrl-C does."""
+    """A run whose progress is shown, on an engine that is up; a SIGTERM to this process ends it as Ctrl-C does."""
     from prostate_alm.cifar10.run import Run
 
     with console.terminable(), console.trainings() as shown:

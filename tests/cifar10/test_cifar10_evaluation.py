@@ -21,7 +21,11 @@ from prostate_alm.errors import UsageError
 
 COMMON = (("max_epochs", 12), ("member_def::channels", (8, 16)))
 ALM = Training("BCE", "1:2", arm="alm", common=COMMON, constrained_epochs=8)
-TOLD = {"common": {"max_epochs": 12, "member_def::channels": [8, 16]}, "constrained_epochs": 8}
+TOLD = {
+    "common": {"max_epochs": 12, "member_def::channels": [8, 16]},
+    "constrained_epochs": 8,
+    "scale": {"training": 300, "validation": 100, "test": 1000},
+}
 
 
 def asked(folder: Path, training: Training, members: int = 2) -> Evaluation:
@@ -79,12 +83,18 @@ def test_a_result_of_the_same_run_but_of_other_trainings_is_made_anew(tmp_path: 
     assert asked(tmp_path, replace(ALM, arm="base", constrained_epochs=9)).stored() is None  # it has no second stage
 
 
-def test_a_result_that_does_not_say_is_of_full_scale(tmp_path: Path):
-    put(asked(tmp_path, replace(ALM, common=(), constrained_epochs=None)), {})
-    assert asked(tmp_path, replace(ALM, common=(), constrained_epochs=None)).stored() is None
-    for other in (replace(ALM, constrained_epochs=None), replace(ALM, common=()), replace(ALM, scale=Scale(60))):
-        with pytest.raises(UsageError, match="is of another run"):
-            asked(tmp_path, other).stored()
+def test_what_a_result_of_older_code_does_not_say_is_not_held_against_it(tmp_path: Path):
+    put(asked(tmp_path, ALM), {"common": TOLD["common"]})
+    assert asked(tmp_path, ALM).stored() is None
+    assert asked(tmp_path, replace(ALM, constrained_epochs=9)).stored() is None
+    with pytest.raises(UsageError, match="is of another run"):
+        asked(tmp_path, replace(ALM, common=())).stored()
+
+
+def test_a_result_of_other_images_is_not_written_over(tmp_path: Path):
+    put(asked(tmp_path, ALM), TOLD | {"images": "f" * 64})
+    with pytest.raises(UsageError, match=r"another run \(images ffffffffffff, not images\)"):
+        asked(tmp_path, ALM).stored()
 
 
 def test_of_the_very_trainings_a_result_is_taken_whatever_it_says(tmp_path: Path):
@@ -102,6 +112,16 @@ def test_a_smoke_run_does_not_write_over_a_longer_one(layout: Path, tmp_path: Pa
         carry_out(layout, tmp_path, replace(TINY, common={"max_epochs": 1}))
     assert trained == []
     assert {path: path.read_bytes() for path in (tmp_path / "paper").iterdir()} == before
+
+
+def test_a_conflict_of_one_row_stops_all_before_any_training(layout: Path, tmp_path: Path, trained: list[str]):
+    carry_out(layout, tmp_path, replace(TINY, losses=("S-ML",)))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    trained.clear()
+    with pytest.raises(UsageError, match=r"S-ML.*is of another run"):
+        carry_out(layout, tmp_path, replace(TINY, losses=("BCE", "S-ML"), constrained_epochs=1))
+    assert trained == []
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_result_says_what_it_rests_on(layout: Path, tmp_path: Path):

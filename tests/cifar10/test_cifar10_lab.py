@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cifar10.runs import TINY, carry_out
 
+from prostate_alm.cifar10 import lab
 from prostate_alm.cifar10.lab import START, read_facts
 from prostate_alm.cifar10.ledger import read_ledger
 from prostate_alm.cifar10.results import load_results
@@ -85,8 +86,9 @@ def test_weights_that_the_result_does_not_name_are_no_training(layout: Path, out
     assert sha256(key / WEIGHTS) == named
 
 
-def test_a_result_that_cannot_be_read_is_no_training(layout: Path, out: Path, trained: list[str]):
-    (out / "work" / key_of(out, "base") / RESULT).write_text("{")
+@pytest.mark.parametrize("damaged", ["{", "[]", "null", "{}"])
+def test_a_result_that_cannot_be_read_is_no_training(layout: Path, out: Path, trained: list[str], damaged: str):
+    (out / "work" / key_of(out, "base") / RESULT).write_text(damaged)
     untest(out, "base")
     carry_out(layout, out, TINY)
     assert trained == ["base"]
@@ -101,7 +103,7 @@ def test_the_result_file_of_other_weights_is_made_anew(layout: Path, out: Path, 
     carry_out(layout, out, TINY, said)
     assert trained == []
     assert read_facts(result_file(out, key))["weights_sha256"] == sha256(out / "work" / other / WEIGHTS)
-    assert "1 trainings, made anew, have other weights (another processor?)" in said
+    assert "made anew with other weights (another processor?): 1 trainings" in said
 
 
 def test_a_training_says_what_weights_it_started_from(out: Path):
@@ -127,8 +129,30 @@ def test_what_a_training_started_from_is_not_what_its_base_is_now(layout: Path, 
 def test_a_training_of_before_does_not_guess_what_it_started_from(layout: Path, out: Path):
     key = key_of(out, "alm")
     began = json.loads((out / "work" / key / START).read_text())
-    assert began == {"weights_sha256": sha256(out / "work" / key_of(out, "base") / WEIGHTS)}
+    assert began["weights_sha256"] == sha256(out / "work" / key_of(out, "base") / WEIGHTS)
     (out / "work" / key / START).unlink()
+    result_file(out, key).unlink()
+    untest(out, "alm")
+    carry_out(layout, out, TINY)
+    assert read_facts(result_file(out, key))["start_sha256"] == ""
+
+
+@pytest.mark.parametrize("arm", ["base", "alm"])
+def test_the_machine_is_that_of_the_training_not_of_who_writes_it_down(
+    layout: Path, out: Path, monkeypatch: pytest.MonkeyPatch, arm: str
+):
+    key = key_of(out, arm)
+    where = read_facts(result_file(out, key))["machine"]
+    result_file(out, key).unlink()
+    untest(out, arm)
+    monkeypatch.setattr(lab, "machine", lambda: "another")
+    carry_out(layout, out, TINY)
+    assert read_facts(result_file(out, key))["machine"] == where
+
+
+def test_a_damaged_record_of_the_start_is_no_record(layout: Path, out: Path):
+    key = key_of(out, "alm")
+    (out / "work" / key / START).write_text("[")
     result_file(out, key).unlink()
     untest(out, "alm")
     carry_out(layout, out, TINY)

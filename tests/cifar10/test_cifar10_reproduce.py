@@ -228,7 +228,7 @@ def test_weights_made_anew_that_differ_are_told_and_change_no_choice(layout: Pat
     write_ledger(elsewhere, {key: row | moved for key, row in read_ledger(tmp_path / "out").items()})
     said: list[str] = []
     carry_out(layout, elsewhere, TINY, said)
-    assert "8 trainings, made anew, have other weights (another processor?)" in said
+    assert "made anew with other weights (another processor?): 8 trainings" in said
     assert {row["validation_auc"] for row in read_ledger(elsewhere).values()} == {"0.25"}
 
 

@@ -132,7 +132,7 @@ def test_a_row_that_does_not_fit_the_folder_is_refused_before_any_training(
         if result.arm != arm:
             (tmp_path / "search" / f"BCE_1-9_0-1_{result.arm}.npz").unlink()
     with pytest.raises(UsageError, match=rf"{arm}\.npz is of another run \({difference}\): choose another --out"):
-        next(row_plan(other, lab_in(tmp_path)))
+        row_plan(other, lab_in(tmp_path))  # at once, not when it is first asked
 
 
 @pytest.mark.parametrize("settings", [Published(), Searched()], ids=["paper", "search"])

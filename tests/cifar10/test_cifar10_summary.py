@@ -72,6 +72,12 @@ def test_a_tie_counts_as_not_won_and_partial_results_as_partial():
     assert "Mean gain in FPR@100%TPR at 1:2 / 1:9 / 1:19, points: ours over base - / +2.0 / -" in "\n".join(lines)
 
 
+def test_alm_without_its_base_is_no_row_of_the_paper_either():
+    summary = of([arm_of(("1:9", "BCE", arm), auc=Measured(90.0)) for arm in ("continued", "alm")])
+    assert summary.won["auc"] == {"base": Tally(0, 0), "continued": Tally(0, 1), "paper": Tally(0, 0)}
+    assert summary.means["auc"]["paper"]["1:9"] is None
+
+
 def test_only_alm_counts_and_only_clear_differences_are_clear():
     def gain(arm, against, ours, p):
         return Gain("1:2", "BCE", arm, against, "auc", None, ours, p=p, p_holm=p)

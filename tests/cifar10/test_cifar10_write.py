@@ -81,6 +81,19 @@ def test_what_the_paper_chose_for_other_classes_is_not_passed_off_as_its_own(mad
         assert "positive is better: a higher AUC, fewer false positives" in text
 
 
+def test_an_arm_that_started_from_another_base_is_named(tmp_path: Path):
+    runs = {
+        "base": {"weights_sha256": ["a", "b"], "start_sha256": [None, None]},
+        "continued": {"weights_sha256": ["c", "d"], "start_sha256": ["a", "b"]},
+        "alm": {"weights_sha256": ["e", "f"], "start_sha256": ["a", "other"]},
+        "aucm": {"weights_sha256": ["g", "h"]},  # of older code: not recorded
+    }
+    for arm, details in runs.items():
+        save_result(tmp_path / "paper" / f"{arm}.npz", drawn(arm, details=details), key="k")
+    text = write_all(tmp_path)[0].read_text()
+    assert "- started from other base weights than base's own: BCE 1:2 alm of classes 0 and 1\n" in text
+
+
 def test_trained_twice_and_remade_arms_are_told(tmp_path: Path):
     for name, weights in (("paper", "a"), ("search", "b")):
         details = DETAILS | {"weights_sha256": [weights], "retrained": int(name == "search")}
@@ -88,7 +101,7 @@ def test_trained_twice_and_remade_arms_are_told(tmp_path: Path):
     for path in write_all(tmp_path):
         text = path.read_text()
         assert "Trained twice" in text
-        assert text.count("lost weights trained again, with other figures") == 1
+        assert text.count("weights lost, trained again and come out otherwise") == 1
         assert "BCE 1:2 base of classes 0 and 1" in text
 
 

@@ -16,6 +16,7 @@ from prostate_alm.cifar10.measures import TABLES
 from prostate_alm.cifar10.protocol import Scale
 from prostate_alm.cifar10.tables import HYPERPARAMETERS
 from prostate_alm.errors import UsageError
+from prostate_alm.files import lock_folder
 
 REPRODUCE = ("cifar10", "reproduce", "--smoke", "--processes", 1)
 Command = Callable[..., tuple[int, str, str]]
@@ -199,3 +200,17 @@ def test_help_names_the_tables_there_are(prostate_alm: Command, monkeypatch: pyt
     code, printed, _ = prostate_alm("cifar10", "reproduce", "--help")
     assert code == 0
     assert "|".join([*map(str, TABLES), str(HYPERPARAMETERS), "all"]) in printed
+
+
+def test_into_a_folder_that_is_refused_nothing_is_written(layout: Path, tmp_path: Path, prostate_alm: Command):
+    out = tmp_path / "out"
+    assert prostate_alm(*REPRODUCE, "--data", layout, "--out", out)[0] == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    code, _, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", out, "--members", 3)
+    assert code == 2
+    assert "is of another run (members 2, not 3): choose another --out" in told
+    with lock_folder(out):
+        code, _, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", out)
+    assert code == 2
+    assert told.strip().count("\n") == 0
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -1,0 +1,77 @@
+"""A run's trainings, made anew by the maintainer's script."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cifar10.runs import TINY, carry_out
+
+from prostate_alm.cifar10.ledger import read_ledger, write_ledger
+from prostate_alm.training import LocalEngine
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+import recompute_trainings
+
+SIZE = {"scale": TINY.scale, "constrained_epochs": TINY.constrained_epochs}
+
+
+@pytest.fixture
+def out(layout: Path, tmp_path: Path, trained: list[str]) -> Path:
+    """A finished run whose common settings are the bundle's, as a full run's are."""
+    carry_out(layout, tmp_path / "run", replace(TINY, losses=("S-ML",), common={"max_epochs": 2, "patience": 1}))
+    ledger = read_ledger(tmp_path / "run")
+    for row in ledger.values():
+        row["common"] = ""
+    write_ledger(tmp_path / "run", ledger)
+    trained.clear()
+    return tmp_path / "run"
+
+
+def recompute(out: Path, layout: Path, monkeypatch: pytest.MonkeyPatch, members: int = 1):
+    """With the few epochs of the run, which its ledger does not tell any more."""
+    of_row = recompute_trainings._training
+    monkeypatch.setattr(
+        recompute_trainings,
+        "_training",
+        lambda row, size: replace(of_row(row, size), common=(("max_epochs", 2), ("patience", 1))),
+    )
+    with LocalEngine(1) as engine:
+        return recompute_trainings.recompute(out, layout, engine, members=members, size=SIZE)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_same_code_gives_the_same_weights(
+    out: Path, layout: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch, members: int
+):
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    found = recompute(out, layout, monkeypatch, members)
+    assert sorted(one.arm for one in found.same) == sorted(["base", "continued", "alm"] * members) == sorted(trained)
+    assert (found.other, found.absent) == ([], [])
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == files
+
+
+def test_other_weights_and_other_machines_are_told(out: Path, layout: Path, monkeypatch: pytest.MonkeyPatch):
+    ledger = read_ledger(out)
+    for row in ledger.values():
+        if row["arm"] == "continued":
+            row["weights_sha256"] = "0" * 64
+        if row["arm"] == "alm" or row["member"] == "0":
+            row["machine"] = "another"
+    write_ledger(out, ledger)
+    found = recompute(out, layout, monkeypatch)
+    assert [(one.arm, one.member) for one in found.same] == [("base", 1)]
+    assert [(one.arm, one.member) for one in found.other] == [("continued", 1)]
+    assert found.absent == [("1:2", "S-ML", "alm")]
+
+
+def test_a_training_whose_base_is_of_another_machine_is_passed_over(
+    out: Path, layout: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ledger = read_ledger(out)
+    for row in ledger.values():
+        if row["arm"] == "base":
+            row["machine"] = "another"
+    write_ledger(out, ledger)
+    found = recompute(out, layout, monkeypatch)
+    assert (found.same, found.other, len(found.absent)) == ([], [], 3)
