@@ -22,7 +22,7 @@ from prostate_alm.cifar10.environment import environment, machine
 from prostate_alm.cifar10.lab import BUNDLE, Lab, train
 from prostate_alm.cifar10.ledger import Facts, read_ledger
 from prostate_alm.cifar10.trainings import Constraint, Training
-from prostate_alm.errors import UserError
+from prostate_alm.errors import UsageError, UserError
 from prostate_alm.training import Engine, LocalEngine
 from prostate_alm.training.engine import outcome
 
@@ -36,7 +36,8 @@ class Comparison:
     Args:
         same: trainings with the very same weights.
         other: those with other weights.
-        absent: ratio, loss and arm of which this kind of machine has no training in the ledger.
+        absent: ratio, loss and arm of which this kind of machine has no training in the ledger, or not what it starts
+            from.
     """
 
     same: Sequence[Training]
@@ -57,9 +58,15 @@ def recompute(
         size: `scale` and `constrained_epochs` of the run, which the ledger has not; None is the full run.
 
     Raises:
+        UsageError: if `members` is below 1, or the ledger has no training of this kind of machine, or those of several
+            environments.
         UserError: if ledger or images cannot be read, or a training fails.
     """
+    if members < 1:
+        raise UsageError(f"at least one member of each is needed to compare, got {members}")
     rows = [row for row in read_ledger(out).values() if not row["common"]]
+    if (several := len({row["environment"] for row in rows})) > 1:
+        raise UsageError(f"{out} has trainings of {several} environments; keep those of one in trainings.csv")
     ledger = {_training(row, size or {}): row["weights_sha256"] for row in rows if row["machine"] == machine()}
     groups: dict[Name, list[Training]] = {(row["class_ratio"], row["loss"], row["arm"]): [] for row in rows}
     for training in sorted(ledger, key=lambda one: (one.classes, one.member)):
@@ -67,6 +74,10 @@ def recompute(
         if len(group) < members and (training.start is None or training.start in ledger):
             group.append(training)
     chosen = [training for group in groups.values() for training in group]
+    if not chosen:
+        raise UsageError(
+            f"{out} has no training with the bundle's common settings from a machine like this: {machine()}"
+        )
     made = _weights(chosen, data, engine)
     return Comparison(
         same=[training for training in made if made[training] == ledger[training]],
@@ -105,7 +116,7 @@ def _training(row: Facts, size: Mapping[str, Any]) -> Training:
 
 
 def main() -> None:
-    """Read the arguments, train, and say what came out; exit code 1 if any training came out otherwise."""
+    """Train and say what came out; exit code 1 if any came out otherwise, 2 if nothing was compared."""
     parser = argparse.ArgumentParser(description="Train a part of a reproduction anew and compare the weights.")
     parser.add_argument("out", type=Path, help="the run's folder, with trainings.csv")
     parser.add_argument("--data", type=Path, required=True, help="cifar-10-batches-py or its tar.gz")
@@ -116,12 +127,13 @@ def main() -> None:
         with LocalEngine(told.processes) as engine:
             found = recompute(told.out, told.data.resolve(), engine, members=told.members)
     except UserError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(2)
     print(f"{len(found.same)} trainings with the same weights, {len(found.other)} with others")
     for training in found.other:
         print(f"other weights: {training}")
     for name in found.absent:
-        print(f"none of this kind of machine: {' '.join(name)}")
+        print(f"not compared, for want of one of this kind of machine with its base: {' '.join(name)}")
     sys.exit(1 if found.other else 0)
 
 

@@ -18,7 +18,7 @@ COLUMNS = (
     "machine",
 )  # fmt: skip
 
-SETTINGS = COLUMNS[COLUMNS.index("classes") : COLUMNS.index("validation_auc")]  # all that tells trainings apart
+SETTINGS = COLUMNS[COLUMNS.index("classes") : COLUMNS.index("validation_auc")]  # what a training is of
 SEARCHED = ("parameter", "penalty", "growth", "margin")
 
 Facts = dict[str, Any]
@@ -112,7 +112,7 @@ def run_facts(ledger: Mapping[str, Facts]) -> list[tuple[str, str]]:
     seconds = math.fsum(float(row["seconds"]) for row in ledger.values())
     return [
         ("trainings", f"{len(ledger)}{', those of the search among them' if _was_searched(ledger) else ''}"),
-        ("hours of training, summed over workers", f"{seconds / 3600:.1f}"),
+        ("hours of these trainings, summed over workers", f"{seconds / 3600:.1f}"),
         ("machine", _counted(ledger, "machine")),
         ("environment (hash of images, code, configs, libraries, precision)", _counted(ledger, "environment")),
     ]

@@ -5,6 +5,7 @@ order, and training carries the last digit far: the second ensemble is as good a
 """
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from prostate_alm.cifar10.gains import gain_between
@@ -83,14 +84,15 @@ def _note(changes: Mapping[tuple[str, str, str], Sequence[float | None]]) -> str
         if arm != BASE and (ratio, loss, BASE) in judged
     ]
     text = (
-        "In percent; the gain of the second in points, positive is better. The same images, seeds, batches and "
-        "settings, trained once for each set: only the order in which a processor adds up differs."
+        "In percent; the gain of the second in points, positive is better. The same images, seeds, batches, settings, "
+        "code and libraries, trained once for each set, on the machines named."
     )
-    for what, rows in (("arms", list(judged.values())), ("gains over base", over_base)):
+    arms = ", ".join(f"{count} {arm}" for arm, count in Counter(name[2] for name in judged).items())
+    for what, rows in ((f"arms ({arms})", list(judged.values())), ("gains over base", over_base)):
         if rows:
             sizes = [_size(figure, column) for figure, column in zip(FIGURES, zip(*rows, strict=True), strict=True)]
             text += f" How much {len(rows)} {what} changed, without sign: {'; '.join(sizes)}."
-    return f"{text} MBAUC, which is never constrained, is not counted."
+    return text if len(judged) == len(changes) else f"{text} MBAUC, which is never constrained, is not counted."
 
 
 def _size(figure: str, values: Sequence[float | None]) -> str:

@@ -28,7 +28,7 @@ class Run:
         said: called with one line when a plan ends or fails, and when the run is interrupted.
 
     Attributes:
-        begun: whether the folder was free and fits: only then is anything written into it.
+        begun: whether the folder was free and fits: only then is anything in it changed.
 
     Raises:
         OutputError: if `out` cannot be written.
@@ -71,10 +71,10 @@ class Run:
             KeyboardInterrupt: after Ctrl-C, when the running trainings are done.
         """
         with lock_folder(self.out):
-            discard_parts(self.out)
             lab = self._lab()
             made = plans(lab)
             self.begun = True
+            discard_parts(self.out)
             keeper = _Keeper(lab, self.said)
             conductor: Conductor[Product] = Conductor(
                 named,

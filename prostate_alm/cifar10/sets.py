@@ -103,15 +103,20 @@ class ResultSet:
         seconds = [s for result in self.results if (s := result.details.get("seconds")) is not None]
         hours = f"{sum(seconds) / 3600:.1f}, of {len(seconds)} ensembles" if seconds else "not recorded"
         again = [r for r in self.results if r.details.get("retrained")]
-        apart = [result for result in self.results if self._is_apart(result)]
         epochs = [int(e) for result in self.results for e in result.details.get("epochs") or () if e is not None]
         return [
             *((name, "; ".join(sorted(values))) for name, values in found.items()),
             ("epochs of a training", f"{min(epochs)} to {max(epochs)}" if epochs else "not recorded"),
             ("hours of training of these arms", hours),
             *([("weights lost, trained again and come out otherwise", ", ".join(map(_named, again)))] if again else []),
-            *([("started from other base weights than base's own", ", ".join(map(_named, apart)))] if apart else []),
+            ("started from other base weights than base's own", self._apart()),
         ]
+
+    def _apart(self) -> str:
+        arms = [result for result in self.results if result.arm != BASE]
+        told = [", ".join(_named(result) for result in arms if self._is_apart(result)) or "none"]
+        silent = sum(not any(result.details.get("start_sha256") or ()) for result in arms)
+        return "; ".join([*told, *([f"not recorded of {silent}"] if silent else [])])
 
     def _is_apart(self, result: ArmResult) -> bool:
         """Whether a member is known to have started from other weights than the base that is shown."""

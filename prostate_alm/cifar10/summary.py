@@ -14,6 +14,7 @@ from prostate_alm.cifar10.tables import Entry
 PAPER = "paper"
 LEVEL = 0.05
 _SINGLE = "fpr_at_tpr100"
+_RATIOS = " / ".join(CLASS_RATIOS)
 
 PaperGains = Mapping[tuple[str, str, str], float]  # of `paper_gains`, for the rows that ours has
 
@@ -35,6 +36,19 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Level:
+    """How high a false-positive rate is beside the paper's, over the rows that both have.
+
+    Args:
+        reached: rows at or below the paper's, both as printed.
+        above: ratio -> mean of ours minus the paper's, in points; None where there is no row.
+    """
+
+    reached: Tally
+    above: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class Summary:
     """What one table says in short.
 
@@ -49,6 +63,7 @@ class Summary:
         counted: rows with ALM at each ratio, (ratio -> how many of how many).
         reached: rows whose AUC is at or above the paper's, both as printed.
         short: the other rows, as (ratio, loss, arm) -> by how many points.
+        levels: figure -> how our false-positive rates stand beside the paper's.
         better: AUC differences of ALM that are positive with an adjusted p below 0.05.
         worse: those that are negative.
         tests: of how many.
@@ -65,6 +80,7 @@ class Summary:
     counted: Mapping[str, Tally]
     reached: Tally
     short: Mapping[tuple[str, str, str], float]
+    levels: Mapping[str, Level]
     better: int
     worse: int
     tests: int
@@ -86,7 +102,15 @@ class Summary:
         text = [self._state(), f"AUC differences of ALM with p (Holm) < {LEVEL}: {clear}"]
         if self.ensembled:
             text.append(f"Ensemble above its members' mean AUC: ours {self.ensembled[0]}, paper {self.ensembled[1]}")
-        return [*text, self.shortfall()]
+        return [*text, self.shortfall(), *self._level_lines()]
+
+    def _level_lines(self) -> list[str]:
+        text = []
+        for figure, level in self.levels.items():
+            single = " of one draw" if figure == AVERAGED else ""
+            head = f"{TITLES[figure]} at or below the paper's{single} in {level.reached} rows"
+            text.append(f"{head}; ours minus the paper's at {_RATIOS}, points: {_per_ratio(level.above, figure)}")
+        return text
 
     def _state(self) -> str:
         arms, rows = self.arms, self.rows
@@ -100,16 +124,15 @@ class Summary:
         text = []
         for figure, won in self.won.items():
             ours = ", ".join(f"{won[against]} over {against}" for against in AGAINST)
-            single = " (one draw)" if figure == AVERAGED else ""
-            text.append(f"{TITLES[figure]}: ours {ours}; paper {won[PAPER]}{single}")
+            text.append(f"{TITLES[figure]}: ours {ours}; paper {won[PAPER]}{_single(figure)}")
         return text
 
     def _mean_lines(self) -> list[str]:
         text = []
         for figure, means in self.means.items():
             ours = ", ".join(f"over {against} {_per_ratio(means[against], figure)}" for against in AGAINST)
-            head = f"Mean gain in {TITLES[figure]} at {' / '.join(CLASS_RATIOS)}, points"
-            text.append(f"{head}: ours {ours}; paper {_per_ratio(means[PAPER], figure)}")
+            head = f"Mean gain in {TITLES[figure]} at {_RATIOS}, points"
+            text.append(f"{head}: ours {ours}; paper {_per_ratio(means[PAPER], figure)}{_single(figure)}")
         return text
 
     def shortfall(self) -> str:
@@ -156,11 +179,27 @@ def summarise(table: int, arms: Sequence[Arm], rows: Sequence[Entry], gains: Seq
         counted=_counted(present, wanted),
         reached=Tally(len(beside) - len(short), len(beside)),
         short=short,
+        levels=_levels(rows),
         better=sum(gain.won for gain in clear),
         worse=sum(not gain.won for gain in clear),
         tests=len(tested),
         ensembled=_ensembled(arms, table),
     )
+
+
+def _levels(rows: Sequence[Entry]) -> dict[str, Level]:
+    found = {}
+    for figure in dict.fromkeys(row.figure for row in rows if "fpr" in row.figure):
+        beside = [
+            (row.class_ratio, row.ours, row.paper)
+            for row in rows
+            if row.figure == figure and row.ours is not None and row.paper is not None
+        ]
+        if beside:
+            reached = sum(round(ours, 1) <= paper for _, ours, paper in beside)
+            above = {ratio: _mean([ours - paper for r, ours, paper in beside if r == ratio]) for ratio in CLASS_RATIOS}
+            found[figure] = Level(Tally(reached, len(beside)), above)
+    return found
 
 
 def choice_lines(rows: Sequence[Choice]) -> list[str]:
@@ -247,3 +286,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _per_ratio(means: Mapping[str, float | None], figure: str) -> str:
     return " / ".join(written(means[ratio], figure, "+") or "-" for ratio in CLASS_RATIOS)
+
+
+def _single(figure: str) -> str:
+    """The paper has one draw where we have the mean of many."""
+    return " (one draw)" if figure == AVERAGED else ""

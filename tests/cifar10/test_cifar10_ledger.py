@@ -95,7 +95,7 @@ def test_a_run_on_one_machine_names_it():
     told = dict(run_facts(ledger_of({}, {"member": "1"})))
     assert told["trainings"] == "2"
     assert told["machine"] == "AMD (x86_64), 2 cores"
-    assert told["hours of training, summed over workers"] == "1.0"
+    assert told["hours of these trainings, summed over workers"] == "1.0"
 
 
 def test_several_machines_are_told_apart_with_what_each_made():

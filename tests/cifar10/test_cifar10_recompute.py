@@ -8,6 +8,7 @@ import pytest
 from cifar10.runs import TINY, carry_out
 
 from prostate_alm.cifar10.ledger import read_ledger, write_ledger
+from prostate_alm.errors import UsageError
 from prostate_alm.training import LocalEngine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
@@ -73,5 +74,48 @@ def test_a_training_whose_base_is_of_another_machine_is_passed_over(
         if row["arm"] == "base":
             row["machine"] = "another"
     write_ledger(out, ledger)
-    found = recompute(out, layout, monkeypatch)
-    assert (found.same, found.other, len(found.absent)) == ([], [], 3)
+    with pytest.raises(UsageError, match="no training with the bundle's common settings from a machine like this"):
+        recompute(out, layout, monkeypatch)
+
+
+def test_where_nothing_can_be_compared_it_is_not_said_to_be_the_same(
+    out: Path, layout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(UsageError, match="at least one member"):
+        recompute(out, layout, monkeypatch, members=0)
+    ledger = read_ledger(out)
+    next(iter(ledger.values()))["environment"] = "another"
+    write_ledger(out, ledger)
+    with pytest.raises(UsageError, match="trainings of 2 environments"):
+        recompute(out, layout, monkeypatch)
+    for folder, reason in ((out, "2 environments"), (layout, "no training with")):  # a folder without a ledger
+        monkeypatch.setattr(sys, "argv", ["recompute_trainings.py", str(folder), "--data", str(layout)])
+        with pytest.raises(SystemExit) as ended:
+            recompute_trainings.main()
+        assert ended.value.code == 2
+        assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("weights", "code"), [(None, 0), ("0" * 64, 1)])
+def test_the_script_says_what_came_out(
+    out: Path,
+    layout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    weights: str,
+    code: int,
+):
+    ledger = read_ledger(out)
+    for row in ledger.values():
+        row["weights_sha256"] = weights or row["weights_sha256"]
+    write_ledger(out, ledger)
+    of_row = recompute_trainings._training
+    small = {"common": (("max_epochs", 2), ("patience", 1)), **SIZE}
+    monkeypatch.setattr(recompute_trainings, "_training", lambda row, _: replace(of_row(row, {}), **small))
+    monkeypatch.setattr(sys, "argv", ["x", str(out), "--data", str(layout), "--processes", "1"])
+    with pytest.raises(SystemExit) as ended:
+        recompute_trainings.main()
+    assert ended.value.code == code
+    told = capsys.readouterr().out
+    assert ("3 trainings with the same weights, 0 with others" in told) == (code == 0)
+    assert told.count("other weights: ") == 3 * code

@@ -33,8 +33,12 @@ def test_both_figures_and_the_gain_of_the_second_are_told(tmp_path: Path):
     assert cells[:3] == [f"{values[0]:.2f}", f"{values[1]:.2f}", f"{values[1] - values[0]:+.2f}"]
     assert float(cells[5]) == pytest.approx(float(cells[3]) - float(cells[4]), abs=0.11)  # a rate gains by falling
     assert cells[-2:] == ["one", "other"]
-    assert f"How much 1 arms changed, without sign: AUC median {abs(values[1] - values[0]):.2f}, largest" in grid.note
+    assert (
+        f"How much 1 arms (1 base) changed, without sign: AUC median {abs(values[1] - values[0]):.2f}, largest"
+        in grid.note
+    )
     assert "gains over base" not in grid.note
+    assert "MBAUC" not in grid.note
 
 
 @pytest.mark.parametrize(
@@ -83,5 +87,5 @@ def test_how_much_a_gain_changed_is_told_where_both_arms_were_trained_twice(tmp_
     assert f"How much 1 gains over base changed, without sign: AUC median {changed:.2f}, largest {changed:.2f}" in (
         grid.note
     )
-    assert "How much 3 arms changed" in grid.note
+    assert "How much 3 arms (1 base, 2 alm) changed" in grid.note
     assert "MBAUC, which is never constrained, is not counted" in grid.note

@@ -40,6 +40,28 @@ def test_the_papers_figures_win_as_the_paper_does_and_reach_it_everywhere():
     assert summary.shortfall() == "AUC at or above the paper's in 51/51 rows"
 
 
+def test_rates_stand_beside_the_papers_as_printed():
+    summary = of(papers_own())
+    assert {level.reached for level in summary.levels.values()} == {Tally(51, 51)}
+    arms = papers_own()
+    rate = arms[0].figures["fpr_at_tpr100"].value
+    for place, more in ((0, 5.0), (1, 0.04), (2, -3.0)):  # of 1:2; 0.04 is not seen in print
+        own = arms[place].figures
+        arms[place] = replace(
+            arms[place], figures={**own, "fpr_at_tpr100": Measured(own["fpr_at_tpr100"].value + more)}
+        )
+    level = of(arms).levels["fpr_at_tpr100"]
+    assert rate is not None
+    assert level.reached == Tally(50, 51)
+    assert level.above["1:2"] == pytest.approx((5.0 + 0.04 - 3.0) / 17)
+    assert level.above["1:9"] == 0
+    assert (
+        "FPR@100%TPR at or below the paper's in 50/51 rows; ours minus the paper's at 1:2 / 1:9 / 1:19, points: "
+        "+0.1 / +0.0 / +0.0"
+    ) in of(arms).lines()
+    assert of([arm_of(("1:2", "BCE", "continued"), fpr_at_tpr100=Measured(9.0))]).levels == {}
+
+
 def test_a_row_below_the_paper_is_named_with_its_distance():
     arms = papers_own()
     arms[0] = replace(arms[0], figures={**arms[0].figures, "auc": Measured(94.0)})

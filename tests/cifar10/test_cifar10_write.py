@@ -91,7 +91,8 @@ def test_an_arm_that_started_from_another_base_is_named(tmp_path: Path):
     for arm, details in runs.items():
         save_result(tmp_path / "paper" / f"{arm}.npz", drawn(arm, details=details), key="k")
     text = write_all(tmp_path)[0].read_text()
-    assert "- started from other base weights than base's own: BCE 1:2 alm of classes 0 and 1\n" in text
+    named = "BCE 1:2 alm of classes 0 and 1; not recorded of 1"
+    assert f"- started from other base weights than base's own: {named}\n" in text
 
 
 def test_trained_twice_and_remade_arms_are_told(tmp_path: Path):

@@ -205,6 +205,8 @@ def test_help_names_the_tables_there_are(prostate_alm: Command, monkeypatch: pyt
 def test_into_a_folder_that_is_refused_nothing_is_written(layout: Path, tmp_path: Path, prostate_alm: Command):
     out = tmp_path / "out"
     assert prostate_alm(*REPRODUCE, "--data", layout, "--out", out)[0] == 0
+    part = out / "paper" / ".one.part.npz"  # half-written
+    part.touch()
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     code, _, told = prostate_alm(*REPRODUCE, "--data", layout, "--out", out, "--members", 3)
     assert code == 2

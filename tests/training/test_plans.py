@@ -1,7 +1,7 @@
 """Plans over an engine that a test holds by the strings: it decides which job ends when, and how."""
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -236,4 +236,3 @@ def test_plans_run_over_the_engine_of_this_process() -> None:
         tally = PlanRunner([_plan("a", 2), _plan("b", 2, 1)], engine, Listeners(finished=products.__setitem__)).run()
     assert tally.done == 5
     assert products == {0: [["A0.0", "A0.1"]], 1: [["B0.0", "B0.1"], ["B1.0"]]}
-    assert isinstance(_plan("c"), Generator)
