@@ -180,13 +180,10 @@ def _details(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _chosen_by(facts: Sequence[Facts], ledger: Mapping[str, Facts]) -> dict[str, Any]:
-    """The validation AUCs that the members were chosen by, and where other weights were tested, what those reach."""
+    """The validation AUCs that the members were chosen by, and how many were tested with other weights."""
     rows = [ledger.get(fact["key"], fact) for fact in facts]
     anew = [row["weights_sha256"] != fact["weights_sha256"] for row, fact in zip(rows, facts, strict=True)]
     return {
         "validation_aucs": [float(row["validation_auc"]) for row in rows],
         "retrained": sum(anew),
-        "retrained_validation_aucs": [
-            fact["validation_auc"] if other else None for fact, other in zip(facts, anew, strict=True)
-        ],
     }

@@ -86,10 +86,8 @@ def choice_grid(rows: Sequence[Choice], classes: tuple[int, int] = CLASSES) -> G
     )
     title = "Table 8: hyper-parameters"
     if classes != CLASSES:
-        title, note = (
-            f"{title}, classes {classes[0]} and {classes[1]}",
-            f"{note} The paper prints none for these classes.",
-        )
+        title += f", classes {classes[0]} and {classes[1]}"
+        note += " The paper prints none for these classes."
     return Grid(title, note, ["ratio", "loss"], groups, [(k, _cells(v)) for k, v in lines.items()])
 
 

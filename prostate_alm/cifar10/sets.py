@@ -32,7 +32,7 @@ class TableReport:
         rows: of these arms, beside the paper's.
         gains: of these arms.
         summary: what the table comes down to.
-        remark: what must be known of its hyper-parameters; empty where the set's title says it all.
+        remarks: what must be known of its hyper-parameters; none where the set's title says it all.
     """
 
     number: int
@@ -40,13 +40,13 @@ class TableReport:
     rows: Sequence[Entry]
     gains: Sequence[Gain]
     summary: Summary
-    remark: str = ""
+    remarks: Sequence[str] = ()
 
     @property
     def grids(self) -> list[Grid]:
         """The rows, then the gains if there are any."""
         note = basis([arm.result for arm in self.arms], self.number)
-        rows = row_grid(self.rows, self.number, f"{note} {self.remark}".strip())
+        rows = row_grid(self.rows, self.number, " ".join([note, *self.remarks]))
         return [rows, gain_grid(self.gains, self.number)] if self.gains else [rows]
 
 
@@ -76,10 +76,7 @@ class ResultSet:
     def notes(self) -> list[tuple[str, list[str]]]:
         """What each table comes down to, as (title, lines); of Table 8 where the paper has it."""
         told = [
-            (
-                f"Table {table.number}, {table.summary.title}",
-                [*table.summary.notes(), *([table.remark] if table.remark else [])],
-            )
+            (f"Table {table.number}, {table.summary.title}", [*table.summary.notes(), *table.remarks])
             for table in self.tables
         ]
         chosen = self.choices.get(CLASSES)
@@ -161,5 +158,5 @@ def _read_set(name: str, results: Sequence[ArmResult]) -> ResultSet:
 def _table(results: Sequence[ArmResult], number: int, name: str) -> TableReport:
     arms = measured(results, number)
     rows, gains = rows_of(arms, number), gains_of(arms, number)
-    remark = BORROWED if name != SEARCHED and TABLES[number].classes != CLASSES else ""
-    return TableReport(number, arms, rows, gains, summarise(number, arms, rows, gains), remark)
+    remarks = [BORROWED] if name != SEARCHED and TABLES[number].classes != CLASSES else []
+    return TableReport(number, arms, rows, gains, summarise(number, arms, rows, gains), remarks)

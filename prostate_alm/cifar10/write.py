@@ -22,8 +22,8 @@ def write_all(folder: Path | str) -> tuple[Path, Path]:
     """Make every table of a results folder and write them into it; all is made before anything is written.
 
     Each set gets `<set>/table<n>.csv` and `<set>/table<n>_gains.csv` in long form (`table8.csv`, and `table8_6-7.csv`
-    of the other class pair, of the search alone);
-    the folder gets `tables.md` and `index.html`. What `discussion.md` in the folder says stands after the summary.
+    of the other class pair, of the search alone); the folder gets `tables.md` and `index.html`. What `discussion.md` in
+    the folder says stands after the summary.
 
     Returns:
         The paths of `tables.md` and `index.html`.
@@ -67,8 +67,7 @@ def _summary(part: ResultSet) -> str:
     lines = [f"### {part.title}\n"]
     for table in part.tables:
         lines.append(f"Table {table.number}, {table.summary.title}:\n")
-        told = [*table.summary.lines(), *([table.remark] if table.remark else [])]
-        lines.append("".join(f"- {line}\n" for line in told))
+        lines.append("".join(f"- {line}\n" for line in (*table.summary.lines(), *table.remarks)))
     if CLASSES in part.choices:
         lines.append("Table 8, hyper-parameters:\n")
         lines.append("".join(f"- {line}\n" for line in choice_lines(part.choices[CLASSES])))

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,18 @@ def test_a_local_engine_has_no_more_processes_than_tasks():
     assert slots(None, None) == LocalEngine().slots
     with pytest.raises(UsageError, match="must be 1 or more"):
         slots(-1, 3)
+
+
+def test_sigterm_ends_a_search_as_ctrl_c_does(prostate_alm, tmp_path, monkeypatch):
+    def terminated(*_args, **_named):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on after SIGTERM")
+
+    monkeypatch.setattr("prostate_alm.training.search.run.search", terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # were it not taken, it would end the tests
+    try:
+        code, _, told = prostate_alm("search", tmp_path, "--out", tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert code == 130
+    assert "nothing finished is lost. Run the same command again to go on." in told
