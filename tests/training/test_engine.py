@@ -140,7 +140,7 @@ def test_ctrl_c_while_workers_start_is_no_traceback(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         told, errors = process.communicate(timeout=120)
     waited, stopped = told.splitlines()
-    assert waited in ("waits for 1", "waits for 2")
+    assert waited in ("waits for 0", "waits for 1", "waits for 2")
     assert stopped == "stopped"
     assert errors == ""
-    assert len(spread.finished(tmp_path)) >= int(waited[-1])  # one may be handed over as Ctrl-C comes
+    assert len(spread.finished(tmp_path)) >= int(waited[-1])  # one more may be handed over as Ctrl-C comes
