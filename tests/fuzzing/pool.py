@@ -111,7 +111,6 @@ class _Worker:
         """The outcome, if there is one by now."""
         if self.seed is None:
             return None
-        failed = Outcome(self.seed, *self.doing, verdict.DIED)
         try:
             while self.connection.poll():
                 message = self.connection.recv()
@@ -123,14 +122,14 @@ class _Worker:
                 self.deadline, self.worked = time.monotonic() + patience.standstill, self._seconds_worked()
         except (EOFError, OSError):
             self.process.join()
-            return replace(failed, detail=f"the process ended with {self.process.exitcode}")
+            return self._failed(self.seed, verdict.DIED, f"the process ended with {self.process.exitcode}")
         late = time.monotonic() > self.deadline
         if not self.doing[0]:
-            return replace(failed, outcome=verdict.BROKEN, detail="it could not be built in time") if late else None
+            return self._failed(self.seed, verdict.BROKEN, "it could not be built in time") if late else None
         if self._seconds_worked() - self.worked > patience.seconds:
-            return replace(failed, outcome=verdict.HANG, detail=f"more than {patience.seconds:g} s of work")
+            return self._failed(self.seed, verdict.HANG, f"more than {patience.seconds:g} s of work")
         if late:
-            return replace(failed, outcome=verdict.HANG, detail=f"more than {patience.standstill:g} s by the clock")
+            return self._failed(self.seed, verdict.HANG, f"more than {patience.standstill:g} s by the clock")
         return None
 
     def stop(self) -> None:
@@ -138,6 +137,9 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+    def _failed(self, seed: int, outcome: str, detail: str) -> Outcome:
+        return Outcome(seed, *self.doing, outcome, detail)
 
     def _seconds_worked(self) -> float:
         try:
