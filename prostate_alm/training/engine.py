@@ -4,13 +4,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -24,6 +25,10 @@ class WorkerLostError(UsageError):
     """A worker died under its task: nothing more can be computed in this run, nothing finished is lost."""
 
 
+def ignore(future: "Future[Any]") -> None:
+    """Who listens to nothing."""
+
+
 class Engine(Protocol):
     """Where tasks run. A context manager; the futures that are running when it ends are given up."""
 
@@ -32,8 +37,19 @@ class Engine(Protocol):
         """How many tasks run at a time now; more may be submitted, they wait."""
         ...
 
-    def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
-        """Run a module-level function on a picklable task, somewhere."""
+    @property
+    def unfinished(self) -> "Set[Future[Any]]":
+        """What was submitted and is neither done nor given up; it changes by itself."""
+        ...
+
+    def submit(
+        self, function: Callable[[Task], Result], task: Task, ended: Callable[["Future[Result]"], None] = ignore
+    ) -> "Future[Result]":
+        """Run a module-level function on a picklable task, somewhere.
+
+        `ended` is called with the future once it is done, in any thread. Who waits for that, and not with
+        `concurrent.futures.wait`, can be interrupted at any moment: no lock of a future is left locked.
+        """
         ...
 
     def __enter__(self) -> Self: ...
@@ -57,6 +73,7 @@ class LocalEngine:
 
     def __init__(self, processes: int | None = None) -> None:
         self.slots = processes or cores()
+        self.unfinished: set[Future[Any]] = set()
         self._pool: ProcessPoolExecutor | None = None
         self._others: set[BaseProcess] = set()
 
@@ -79,29 +96,47 @@ class LocalEngine:
             for worker in set(multiprocessing.active_children()) - self._others:
                 worker.terminate()
 
-    def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
+    def submit(
+        self, function: Callable[[Task], Result], task: Task, ended: Callable[["Future[Result]"], None] = ignore
+    ) -> "Future[Result]":
         """Run a task in a worker, or here and now if there is one process.
 
         Raises:
             WorkerLostError: if a worker has died.
+            KeyboardInterrupt: if Ctrl-C came meanwhile; what was handed over is in `unfinished`.
         """
         if self._pool is None:
-            return _done_here(function, task)
+            future = _done_here(function, task)
+            ended(future)
+            return future
         try:
-            with _deaf_to_ctrl_c():
-                return self._pool.submit(function, task)
+            with ctrl_c_held():
+                future = self._pool.submit(function, task)
+                self.unfinished.add(future)
+                future.add_done_callback(self.unfinished.discard)
+                future.add_done_callback(ended)
         except BrokenProcessPool as error:
             raise _lost() from error
+        return future
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A worker that is started in here never hears Ctrl-C, not even while it imports; we hear it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def ctrl_c_held() -> Iterator[None]:
+    """Ctrl-C is heard when the block ends; a worker that is started in it never hears it, not even while it imports."""
+    held: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    heard_here = callable(handler) and threading.current_thread() is threading.main_thread()
+    if heard_here:  # a blocked signal may still reach another thread, and Python then tells this one
+        signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if heard_here:
+            signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def cores() -> int:
@@ -153,16 +188,18 @@ def run_tasks(
     Raises:
         Exception: the first error of a task; tasks that have not started are dropped.
     """
-    waiting = iter(tasks)
-    running: set[Future[Any]] = set()
+    waiting, running = iter(tasks), 0
+    ended: SimpleQueue[Future[Result]] = SimpleQueue()
     with engine or LocalEngine(min(processes or cores(), max(1, len(tasks)))) as place:
         while True:
-            running |= {place.submit(function, task) for task in islice(waiting, max(0, place.slots - len(running)))}
+            for task in islice(waiting, max(0, place.slots - running)):
+                place.submit(function, task, ended.put)
+                running += 1
             if not running:
                 return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield outcome(future)
+            future = ended.get()
+            running -= 1
+            yield outcome(future)
 
 
 def _end_with_parent() -> None:

@@ -6,8 +6,9 @@ tasks fill the free slots.
 
 import heapq
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from prostate_alm.training.engine import Engine, WorkerLostError, outcome
@@ -86,6 +87,7 @@ class PlanRunner(Generic[Product]):
         self._batches: dict[int, Sequence[Job]] = {}
         self._results: dict[int, dict[int, Any]] = {}
         self._running: dict[Future[Any], tuple[int, int]] = {}
+        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def run(self) -> Tally:
         """Run every plan to its end or its first error.
@@ -104,8 +106,9 @@ class PlanRunner(Generic[Product]):
                 self._collect()
             self._tell()
         except KeyboardInterrupt:
-            self.told.stopping(len(self._running))
-            wait(self._running)
+            self.told.stopping(len(self.engine.unfinished))
+            while self.engine.unfinished:  # a job that was handed over just as Ctrl-C came is among them
+                self._ended.get()
             raise
         return self.tally
 
@@ -115,26 +118,26 @@ class PlanRunner(Generic[Product]):
             if number in self.tally.errors:
                 continue
             job = self._batches[number][place]
-            self._running[self.engine.submit(job.function, job.task)] = (number, place)
+            self._running[self.engine.submit(job.function, job.task, self._ended.put)] = (number, place)
 
     def _collect(self) -> None:
-        for future in wait(self._running, return_when=FIRST_COMPLETED).done:
-            number, place = self._running.pop(future)
-            try:
-                result = outcome(future)
-            except WorkerLostError:
-                raise
-            except Exception as error:
-                self.tally.failed += 1
-                self._give_up(number, error)
-                continue
-            self.tally.done += 1
-            self.told.arrived(self._batches[number][place], result)
-            self._results[number][place] = result
-            if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
-                results = self._results.pop(number)
-                self._advance(number, [results[place] for place in range(len(results))])
-            self.told.moved(number)
+        future = self._ended.get()
+        number, place = self._running.pop(future)
+        try:
+            result = outcome(future)
+        except WorkerLostError:
+            raise
+        except Exception as error:
+            self.tally.failed += 1
+            self._give_up(number, error)
+            return
+        self.tally.done += 1
+        self.told.arrived(self._batches[number][place], result)
+        self._results[number][place] = result
+        if len(self._results[number]) == len(self._batches[number]) and number not in self.tally.errors:
+            results = self._results.pop(number)
+            self._advance(number, [results[place] for place in range(len(results))])
+        self.told.moved(number)
 
     def _advance(self, number: int, results: list[Any] | None) -> None:
         """Ask a plan for its next batch; an empty one is answered at once."""

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from prostate_alm.errors import UsageError
-from prostate_alm.training.engine import WorkerLostError
+from prostate_alm.training.engine import WorkerLostError, ctrl_c_held, ignore
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ class RayEngine:
         self.address = address
         self.cpus_per_task = cpus_per_task
         self.gpus_per_task = gpus_per_task
-        self._unfinished: set[Future[Any]] = set()
+        self.unfinished: set[Future[Any]] = set()
 
     @property
     def slots(self) -> int:
@@ -90,17 +90,21 @@ class RayEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give up what runs; end the Ray that was started here, or leave the cluster."""
-        for future in list(self._unfinished):
+        for future in list(self.unfinished):
             future.cancel()
         self._undo.close()
 
-    def submit(self, function: Callable[[Task], Result], task: Task) -> "Future[Result]":
+    def submit(
+        self, function: Callable[[Task], Result], task: Task, ended: Callable[["Future[Result]"], None] = ignore
+    ) -> "Future[Result]":
         """Run a task on the cluster; it waits there while there is no room."""
         ours: Future[Result] = Future()
-        self._unfinished.add(ours)
-        ours.add_done_callback(self._unfinished.discard)
-        theirs = self._run.remote(function, task).future()
-        theirs.add_done_callback(lambda done: _hand_over(done, ours))
+        with ctrl_c_held():
+            theirs = self._run.remote(function, task).future()
+            self.unfinished.add(ours)
+            ours.add_done_callback(self.unfinished.discard)
+            ours.add_done_callback(ended)
+            theirs.add_done_callback(lambda done: _hand_over(done, ours))
         return ours
 
     def _room(self) -> int:

@@ -95,6 +95,12 @@ def test_an_arm_that_started_from_another_base_is_named(tmp_path: Path):
     assert f"- started from other base weights than base's own: {named}\n" in text
 
 
+def test_that_no_start_is_recorded_is_not_told_as_none_differs(tmp_path: Path):
+    for arm in ("base", "continued"):
+        save_result(tmp_path / "paper" / f"{arm}.npz", drawn(arm, details={"weights_sha256": ["a"]}), key="k")
+    assert "- started from other base weights than base's own: not recorded\n" in write_all(tmp_path)[0].read_text()
+
+
 def test_trained_twice_and_remade_arms_are_told(tmp_path: Path):
     for name, weights in (("paper", "a"), ("search", "b")):
         details = DETAILS | {"weights_sha256": [weights], "retrained": int(name == "search")}

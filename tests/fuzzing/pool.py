@@ -80,7 +80,7 @@ class Pool:
             for one in workers:
                 one.stop()
 
-    def _start(self) -> "_Worker":
+    def _start(self) -> "Worker":
         self._started += 1
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
@@ -88,11 +88,13 @@ class Pool:
         process = context.Process(target=self._target, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, mine)
+        return Worker(process, mine)
 
 
 @dataclass
-class _Worker:
+class Worker:
+    """A process, what it was given and what it last said."""
+
     process: BaseProcess
     connection: Connection
     seed: int | None = None

@@ -1,6 +1,7 @@
 """False-positive rates as MONAI metrics, batch by batch, against the figures of all cases at once."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,17 @@ def test_meta_tensors_and_gradients_are_taken() -> None:
     assert metric.aggregate() == fpr_at_fn(logits, labels).value
 
 
-@pytest.mark.parametrize("metric", [FPRAtFNMetric(0), FPRAtFNMetric(1), FPRAtTPRMetric()], ids=["0FN", "1FN", "95%TPR"])
-def test_what_is_undefined_is_nan(metric: FPRAtFNMetric | FPRAtTPRMetric) -> None:
+@pytest.mark.parametrize(
+    "make", [lambda: FPRAtFNMetric(0), lambda: FPRAtFNMetric(1), FPRAtTPRMetric], ids=["0FN", "1FN", "95%TPR"]
+)
+def test_what_is_undefined_is_nan(make: Callable[[], FPRAtFNMetric | FPRAtTPRMetric]) -> None:
+    metric = make()
     assert math.isnan(metric.aggregate())
     metric(torch.tensor([1.0, 2.0]), torch.tensor([0, 0]))
     assert math.isnan(metric.aggregate())
     metric.reset()
     metric(torch.tensor([1.0]), torch.tensor([1]))
     assert math.isnan(metric.aggregate())
-    metric.reset()
 
 
 def test_wrong_settings_and_batches_are_refused() -> None:
@@ -79,7 +82,7 @@ def test_wrong_settings_and_batches_are_refused() -> None:
         metric.aggregate()
 
 
-def test_the_metrics_room_offers_them_and_nothing_else() -> None:
+def test_the_metrics_room_offers_them_and_names_what_it_has_not() -> None:
     assert {"FPRAtFNMetric", "FPRAtTPRMetric", "auc"} <= set(dir(prostate_alm.metrics))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = prostate_alm.metrics.nothing  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,13 +6,15 @@ import tempfile
 import zipfile
 from collections import Counter
 from dataclasses import replace
+from multiprocessing import Pipe
+from types import SimpleNamespace
 
 import pytest
 from fuzzing import mutations, report, verdict, worker
 from fuzzing.case import clean
 from fuzzing.misbehaving import DIES, GOOD, HUNGRY, WAITS, WORKS, misbehave
 from fuzzing.oracle import Allowance
-from fuzzing.pool import Patience, Pool
+from fuzzing.pool import Patience, Pool, Worker
 from fuzzing.prints import read
 from fuzzing.sources import phantom_sources, real_sources, small_sources
 
@@ -94,6 +96,16 @@ def test_a_worker_that_misbehaves_is_a_violation_and_the_rest_goes_on(work, seed
     assert (bad.seed, bad.kind, bad.source) == (seed, "kind", "source")
     assert report.violations([good, bad]) == [bad]
     assert good.outcome == verdict.SAME
+
+
+def test_the_last_word_of_a_worker_that_is_dead_before_it_is_looked_at_counts():
+    mine, theirs = Pipe()
+    process = SimpleNamespace(pid=os.getpid(), exitcode=-6, join=lambda: None)
+    one = Worker(process, mine, seed=7)
+    theirs.send(("kind", "source"))
+    theirs.close()
+    found = one.look(Patience())
+    assert (found.seed, found.kind, found.source, found.outcome) == (7, "kind", "source", verdict.DIED)
 
 
 def found_with(work, monkeypatch, kinds, count, plant):

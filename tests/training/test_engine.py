@@ -5,8 +5,9 @@ import operator
 import os
 import signal
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import driver
 import pytest
@@ -143,4 +144,52 @@ def test_ctrl_c_while_workers_start_is_no_traceback(tmp_path: Path) -> None:
     assert waited in ("waits for 0", "waits for 1", "waits for 2")
     assert stopped == "stopped"
     assert errors == ""
-    assert len(spread.finished(tmp_path)) >= int(waited[-1])  # one more may be handed over as Ctrl-C comes
+    assert len(spread.finished(tmp_path)) == int(waited[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_handed_over_as_ctrl_c_comes_is_waited_for(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, told, handed = ProcessPoolExecutor.submit, list[int](), list[Future[object]]()
+
+    def interrupted(*arguments: Any) -> Future[object]:
+        handed.append(submit(*arguments))
+        if len(handed) == count:
+            os.kill(os.getpid(), signal.SIGINT)
+        return handed[-1]
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    plan = driver.one_batch(spread.compute, spread.traces(tmp_path, 4, 0.5))
+    with LocalEngine(2) as local, pytest.raises(KeyboardInterrupt):
+        PlanRunner([plan], local, Listeners(stopping=told.append)).run()
+    assert told == [count]
+    assert spread.finished(tmp_path) == {f"t{number}" for number in range(count)}
+
+
+def test_ctrl_c_is_heard_when_the_block_ends() -> None:
+    handler, begun, reached = signal.getsignal(signal.SIGINT), threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        begun.wait(60)
+        signal.raise_signal(signal.SIGINT)  # in a thread that does not block it
+
+    def hold() -> None:
+        with engine.ctrl_c_held():
+            begun.set()
+            other.join()
+            reached.set()
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        hold()
+    assert reached.is_set()
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_thread_that_is_not_the_first_may_submit() -> None:
+    with LocalEngine(2) as local, ThreadPoolExecutor(1) as thread:
+        assert thread.submit(lambda: outcome(local.submit(abs, -3))).result() == 3

@@ -15,7 +15,9 @@ from torch import nn
 from prostate_alm.metrics import fpr_at_fn, fpr_at_tpr
 from prostate_alm.training import FPRAtFN, FPRAtTPR
 
-LABELS = torch.tensor(np.random.default_rng(0).permutation(np.repeat([1, 0], [10, 20])))
+
+def draw_labels() -> torch.Tensor:
+    return torch.tensor(np.random.default_rng(0).permutation(np.repeat([1, 0], [10, 20])))
 
 
 class Scale(nn.Module):
@@ -45,7 +47,7 @@ def evaluator_on(images: torch.Tensor, labels: torch.Tensor, handlers: dict[str,
 
 @pytest.mark.parametrize("decollate", [False, True])
 def test_an_evaluator_reports_the_figure_and_starts_afresh_each_epoch(decollate: bool) -> None:
-    labels = LABELS
+    labels = draw_labels()
     images = torch.tensor(np.random.default_rng(4).normal(size=(30, 3))) + labels[:, None]
     select = from_engine(["pred", "label"])
     handlers = {"fn": FPRAtFN(1, select), "tpr": FPRAtTPR(0.75, select)}
@@ -76,7 +78,7 @@ def test_a_handler_rounds_no_float64(shape: tuple[int, ...], decollate: bool) ->
 
 
 def test_a_bundle_keeps_the_epoch_of_the_lowest_rate(tmp_path: Path) -> None:
-    labels = LABELS
+    labels = draw_labels()
     images = (
         torch.tensor(np.random.default_rng(6).normal(size=(30, 4)))
         + torch.tensor([1.0, 4.0, 2.0, 0.0]) * (labels[:, None])
@@ -127,7 +129,7 @@ def test_a_bundle_keeps_the_epoch_of_the_lowest_rate(tmp_path: Path) -> None:
 
 def test_without_the_negative_sign_the_highest_rate_would_be_kept() -> None:
     """Why the docstring insists on it: MONAI's own comparison prefers the higher value."""
-    labels = LABELS
+    labels = draw_labels()
     images = torch.tensor(np.random.default_rng(6).normal(size=(30, 2))) + torch.tensor([4.0, 0.0]) * labels[:, None]
     evaluator = evaluator_on(images, labels, {"val_fpr": FPRAtFN(output_transform=from_engine(["pred", "label"]))})
     for epoch in (1, 2):

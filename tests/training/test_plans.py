@@ -1,14 +1,15 @@
 """Plans over an engine that a test holds by the strings: it decides which job ends when, and how."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from prostate_alm.training import plans
-from prostate_alm.training.engine import Engine, LocalEngine, WorkerLostError
+from prostate_alm.training.engine import Engine, LocalEngine, WorkerLostError, ignore
 from prostate_alm.training.plans import Job, Listeners, Plan, PlanRunner, Tally
 
 
@@ -22,8 +23,13 @@ class StringsEngine(LocalEngine):
         self.most = 0
         self._open: dict[Future[Any], tuple[Callable[[Any], Any], Any]] = {}
 
-    def submit(self, function: Callable[[Any], Any], task: Any) -> "Future[Any]":
+    def submit(
+        self, function: Callable[[Any], Any], task: Any, ended: Callable[["Future[Any]"], None] = ignore
+    ) -> "Future[Any]":
         future: Future[Any] = Future()
+        self.unfinished.add(future)
+        future.add_done_callback(self.unfinished.discard)
+        future.add_done_callback(ended)
         self._open[future] = (function, task)
         self.begun.append(task)
         self.most = max(self.most, len(self._open))
@@ -38,20 +44,24 @@ class StringsEngine(LocalEngine):
             future.set_exception(error)
 
 
+class Ends(SimpleQueue[Any]):
+    """Where a runner waits: meanwhile something else happens, and what has ended by then is there."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile = meanwhile
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        self.meanwhile()
+        return super().get(block=False)
+
+
 @pytest.fixture
 def strings(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], StringsEngine]:
     """Make an engine whose oldest job ends whenever the runner waits for one."""
 
     def make(slots: int) -> StringsEngine:
         engine = StringsEngine(slots)
-
-        def wait(futures: Any, **options: Any) -> Any:
-            if engine._open:
-                engine.pull()
-            return waited(futures, timeout=0, **options)
-
-        waited = plans.wait
-        monkeypatch.setattr(plans, "wait", wait)
+        monkeypatch.setattr(plans, "SimpleQueue", lambda: Ends(lambda: engine.pull()))
         return engine
 
     return make
@@ -189,27 +199,26 @@ def test_ctrl_c_waits_for_the_running_jobs_and_starts_no_others(monkeypatch: pyt
     waits: list[int] = []
     told: list[int] = []
 
-    def wait(futures: Sequence[Any], **_: Any) -> None:
-        waits.append(len(futures))
+    def meanwhile() -> None:
+        waits.append(len(engine._open))
         if len(waits) == 1:
             raise KeyboardInterrupt
-        while engine._open:
-            engine.pull()
+        engine.pull()
 
-    monkeypatch.setattr(plans, "wait", wait)
+    monkeypatch.setattr(plans, "SimpleQueue", lambda: Ends(meanwhile))
     with pytest.raises(KeyboardInterrupt):
         PlanRunner([_plan("a", 5)], engine, Listeners(stopping=told.append)).run()
-    assert (engine.begun, waits, told) == (["a0.0", "a0.1"], [2, 2], [2])
+    assert (engine.begun, waits, told) == (["a0.0", "a0.1"], [2, 2, 1], [2])
     assert not engine._open  # both have run to their end
 
 
 def test_a_second_ctrl_c_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = StringsEngine(2)
 
-    def wait(*_: Any, **__: Any) -> None:
+    def meanwhile() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plans, "wait", wait)
+    monkeypatch.setattr(plans, "SimpleQueue", lambda: Ends(meanwhile))
     with pytest.raises(KeyboardInterrupt):
         PlanRunner([_plan("a", 5)], engine).run()
     assert len(engine._open) == 2

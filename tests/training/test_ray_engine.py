@@ -168,7 +168,7 @@ def test_a_task_runs_in_a_worker_and_its_result_comes_back(engine: RayEngine, tm
     assert worker not in (0, os.getpid())
     assert spread.workers(tmp_path) == [worker]
     assert outcome(engine.submit(abs, -3)) == 3
-    assert not engine._unfinished
+    spread.until(lambda: not engine.unfinished)
 
 
 @pytest.mark.slow

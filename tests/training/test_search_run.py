@@ -17,6 +17,7 @@ from prostate_alm.bundle import Predictor
 from prostate_alm.cohort import Cohort
 from prostate_alm.errors import NoInputError, UsageError
 from prostate_alm.training import LocalEngine, TrainingSettings, find_runs, train
+from prostate_alm.training.engine import ignore
 from prostate_alm.training.search.grids import Grids
 from prostate_alm.training.search.run import SearchSettings, search
 from prostate_alm.training.search.table import Tried
@@ -121,7 +122,7 @@ def test_the_same_call_again_trains_nothing_and_says_the_same(searched: Path, ti
 class Forbidden(LocalEngine):
     """An engine that is never needed."""
 
-    def submit(self, function: Callable[[Any], Any], task: Any) -> "Future[Any]":
+    def submit(self, function: Callable[[Any], Any], task: Any, *_: Any, **__: Any) -> "Future[Any]":
         raise AssertionError(f"nothing is left to do, but {function} was asked for {task}")
 
 
@@ -136,11 +137,11 @@ class Mortal(LocalEngine):
         super().__init__(1)
         self.left = jobs
 
-    def submit(self, function: Callable[[Any], Any], task: Any) -> "Future[Any]":
+    def submit(self, function: Callable[[Any], Any], task: Any, ended: Callable[[Any], None] = ignore) -> "Future[Any]":
         if not self.left:
             raise Killed
         self.left -= 1
-        return super().submit(function, task)
+        return super().submit(function, task, ended)
 
 
 @pytest.mark.slow
@@ -205,10 +206,12 @@ def test_a_cohort_that_changes_under_the_search_ends_it(tiny_run: tiny.Run, tmp_
     cohort.save()
 
     class Meddling(LocalEngine):
-        def submit(self, function: Callable[[Any], Any], task: Any) -> "Future[Any]":
+        def submit(
+            self, function: Callable[[Any], Any], task: Any, ended: Callable[[Any], None] = ignore
+        ) -> "Future[Any]":
             if list((tmp_path / "search" / "work").rglob("result.json")):
                 Cohort(cohort.folder, cohort.cases[:-1]).save()
-            return super().submit(function, task)
+            return super().submit(function, task, ended)
 
     with pytest.raises(UsageError, match="changed while it was searched"):
         run(cohort, tmp_path / "search", Meddling(1), losses=("mbauc",))
