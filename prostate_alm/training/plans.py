@@ -103,7 +103,8 @@ class PlanRunner(Generic[Product]):
             while self._queue or self._running:
                 self._fill()
                 self._tell()
-                self._collect()
+                if self._running:  # else what was left were jobs of plans that are given up
+                    self._collect()
             self._tell()
         except KeyboardInterrupt:
             self.told.stopping(len(self.engine.unfinished))

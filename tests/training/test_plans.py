@@ -135,6 +135,12 @@ def test_a_failing_job_gives_up_its_plan_once_and_the_others_go_on(strings: Any)
     assert bad.gi_frame is None  # type: ignore[attr-defined]  # closed
 
 
+def test_a_plan_that_is_given_up_with_jobs_left_ends_the_run(strings: Any) -> None:
+    engine = strings(1)
+    tally = PlanRunner([_plan("a", 3, function=_fail)], engine).run()
+    assert (engine.begun, tally.done, tally.failed, tally.running) == (["a0.0"], 0, 1, 0)
+
+
 def test_a_given_up_plan_is_not_asked_again_when_its_other_jobs_end(strings: Any) -> None:
     asked: list[str] = []
 
