@@ -3,19 +3,20 @@
 import multiprocessing
 import os
 import shutil
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from prostate_alm.cohort import MANIFEST, Case, Cohort
 from prostate_alm.errors import NoInputError, UsageError, UserError
 from prostate_alm.files import lock_folder, output_folder, write_csv
+from prostate_alm.interrupts import ctrl_c_held
 from prostate_alm.labels import LabelRow, read_label_rows
 from prostate_alm.studies import (
     DIED,
@@ -184,42 +185,47 @@ def _in_processes(tasks: Sequence[StudyTask], count: int) -> Iterator[tuple[str,
     """Read in a pool; when a study kills its process, those that were under way are read again, each in its own."""
     lost: list[StudyTask] = []
     with _pool(count) as pool:
-        futures = _submit(pool, tasks, lost)
+        ended: SimpleQueue[Future[dict[str, Any]]] = SimpleQueue()
         try:
-            for future in as_completed(futures):
+            futures = _submit(pool, tasks, ended, lost)
+            for _ in futures:
+                future = ended.get()
                 task = futures[future]
                 try:
                     yield task.study.uid, _outcome(task, future.result)
                 except BrokenProcessPool:
                     lost.append(task)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
     for task in lost:
         with _pool(1) as pool:
             try:
-                (future,) = _submit(pool, [task])
+                (future,) = _submit(pool, [task], SimpleQueue())
                 yield task.study.uid, _outcome(task, future.result)
             except BrokenProcessPool:
                 yield task.study.uid, unread(task.keys, task.study, DIED)
 
 
 def _submit(
-    pool: ProcessPoolExecutor, tasks: Sequence[StudyTask], lost: list[StudyTask] | None = None
+    pool: ProcessPoolExecutor,
+    tasks: Sequence[StudyTask],
+    ended: "SimpleQueue[Future[dict[str, Any]]]",
+    lost: list[StudyTask] | None = None,
 ) -> dict[Future[dict[str, Any]], StudyTask]:
-    """Hand tasks to a pool, those after its death to `lost`; its processes leave an interrupt (Ctrl-C) to this one."""
+    """Hand tasks to a pool, those after its death to `lost`; what is done comes to `ended`."""
     futures: dict[Future[dict[str, Any]], StudyTask] = {}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by what is started meanwhile
-    try:
+    with ctrl_c_held():
         for task in tasks:
             try:
-                futures[pool.submit(store_study, task)] = task
+                future = pool.submit(store_study, task)
             except BrokenProcessPool:
                 if lost is None:
                     raise
                 lost.append(task)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                continue
+            futures[future] = task
+            future.add_done_callback(ended.put)
     return futures
 
 

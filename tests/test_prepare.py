@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from queue import SimpleQueue
 
 import dicom_factory
 import pytest
@@ -271,9 +273,28 @@ def test_a_study_that_kills_its_process_is_listed_and_the_others_are_read(root, 
 def test_processes_leave_an_interrupt_to_their_parent(monkeypatch):
     monkeypatch.setattr(module, "store_study", functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK))
     with module._pool(1) as pool:
-        (future,) = module._submit(pool, [()])
+        (future,) = module._submit(pool, [()], SimpleQueue())
         assert signal.SIGINT in future.result()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.slow
+def test_an_interrupt_while_studies_are_handed_over_leaves_those_that_wait(monkeypatch):
+    handed, submit = [], ProcessPoolExecutor.submit
+
+    def interrupted(*arguments):
+        handed.append(submit(*arguments))
+        if len(handed) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return handed[-1]
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    monkeypatch.setattr(module, "store_study", time.sleep)
+    with pytest.raises(KeyboardInterrupt):
+        dict(module._in_processes([0.5] * 12, 2))
+    assert len(handed) == 12
+    assert sum(future.cancelled() for future in handed) >= 6
+    assert all(future.done() for future in handed)
 
 
 class DyingPool:

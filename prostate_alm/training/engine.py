@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.process import BaseProcess
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from prostate_alm.errors import UsageError
+from prostate_alm.interrupts import ctrl_c_held
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -118,25 +118,6 @@ class LocalEngine:
         except BrokenProcessPool as error:
             raise _lost() from error
         return future
-
-
-@contextmanager
-def ctrl_c_held() -> Iterator[None]:
-    """Ctrl-C is heard when the block ends; a worker that is started in it never hears it, not even while it imports."""
-    held: list[int] = []
-    handler = signal.getsignal(signal.SIGINT)
-    heard_here = callable(handler) and threading.current_thread() is threading.main_thread()
-    if heard_here:  # a blocked signal may still reach another thread, and Python then tells this one
-        signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if heard_here:
-            signal.signal(signal.SIGINT, handler)
-        if held:
-            signal.raise_signal(signal.SIGINT)
 
 
 def cores() -> int:

@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from prostate_alm.errors import UsageError
-from prostate_alm.training.engine import WorkerLostError, ctrl_c_held, ignore
+from prostate_alm.interrupts import ctrl_c_held
+from prostate_alm.training.engine import WorkerLostError, ignore
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -168,28 +168,6 @@ def test_what_is_handed_over_as_ctrl_c_comes_is_waited_for(
     assert spread.finished(tmp_path) == {f"t{number}" for number in range(count)}
 
 
-def test_ctrl_c_is_heard_when_the_block_ends() -> None:
-    handler, begun, reached = signal.getsignal(signal.SIGINT), threading.Event(), threading.Event()
-
-    def interrupt() -> None:
-        begun.wait(60)
-        signal.raise_signal(signal.SIGINT)  # in a thread that does not block it
-
-    def hold() -> None:
-        with engine.ctrl_c_held():
-            begun.set()
-            other.join()
-            reached.set()
-
-    other = threading.Thread(target=interrupt)
-    other.start()
-    with pytest.raises(KeyboardInterrupt):
-        hold()
-    assert reached.is_set()
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
 def test_a_thread_that_is_not_the_first_may_submit() -> None:
     with LocalEngine(2) as local, ThreadPoolExecutor(1) as thread:
         assert thread.submit(lambda: outcome(local.submit(abs, -3))).result() == 3
